@@ -204,6 +204,12 @@ impl TableKey {
     }
 }
 
+/// A name as an identifier of SQL, whatever letters it has.
+pub fn quoted(name: &str) -> String {
+    // An identifier doubles the quotes within it.
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
 #[cfg(test)]
 impl From<&str> for TableKey {
     fn from(text: &str) -> TableKey {

@@ -36,9 +36,6 @@ macro_rules! by_name {
     }};
 }
 
-/// How the names of functions begin that only karat writes.
-const OWN: [&str; 5] = ["duckdb_", "snowflake_", "bigquery_", "spark_", "cast_operand"];
-
 /// Functions that read the clock: with them a table would depend on when it was built.
 pub(crate) const CLOCK: [&str; 5] = ["now", "current_timestamp", "current_date", "current_time", "today"];
 
@@ -79,11 +76,9 @@ impl Functions {
     /// Every function's name: what a suggestion may offer.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         let scalar = self.scalar.keys().chain(self.higher_order.keys());
-        scalar
-            .chain(self.aggregate.keys())
-            .chain(self.window.keys())
-            .map(String::as_str)
-            .filter(|name| !OWN.iter().any(|prefix| name.starts_with(prefix)))
+        scalar.chain(self.aggregate.keys()).chain(self.window.keys()).map(String::as_str).filter(|name| {
+            *name != written_casts::OPERAND && !foreign::OWN.iter().any(|prefix| name.starts_with(prefix))
+        })
     }
 }
 

@@ -9,12 +9,12 @@ use datafusion::logical_expr::LogicalPlan;
 use super::planner::{self, InputTables};
 use super::report::{self, SqlPlace};
 use super::rewrite::type_name;
-use super::{Input, InputTable, Planner, TypedModel, add, as_stored, schema, this_table};
+use super::{Input, InputTable, Planner, TypedModel, add, as_stored, own_table, schema, this_table};
 use crate::delta::read_schema;
 use crate::diag::{Checked, Code, Diagnostic, Sink};
-use crate::name::{ModelName, SchemaName, TableName};
+use crate::name::{ModelName, quoted};
 use crate::span::Span;
-use crate::template::{ReferencePlaces, ReferenceTarget, RenderedSql, SourceMap};
+use crate::template::{ReferenceTarget, RenderedSql};
 
 /// Rows before they have the types of a table's columns.
 pub(crate) enum GivenRows<'a> {
@@ -84,8 +84,7 @@ impl Planner<'_> {
     ) -> Checked<LogicalPlan> {
         let listed: Vec<String> = columns.iter().map(GivenColumn::sql).collect();
         let text = format!("select {} from karat.given", listed.join(", "));
-        let schema = SchemaName::parse("karat").expect("`karat` is a name");
-        let name = TableName { schema, table: "given".to_owned() };
+        let name = own_table("given");
         let table = match rows {
             GivenRows::Texts(names) => {
                 let fields = names.iter().map(|name| Field::new(name, DataType::Utf8View, true));
@@ -98,20 +97,7 @@ impl Planner<'_> {
                 InputTable { inlined, ..InputTable::declared(Input::This, name, columns) }
             }
         };
-        let sql = RenderedSql {
-            text,
-            map: SourceMap::whole(span),
-            references: Vec::new(),
-            places: ReferencePlaces::default(),
-            test_config: BTreeMap::new(),
-        };
-        let place = SqlPlace::new(&sql, span.file);
-        let parsed = planner::parse(&sql.text, &sql.places, &self.functions, self.project.reading.clone())
-            .map_err(|error| report::not_parsed(&error, place, sink))?;
-        let mut tables = InputTables::new();
-        add(&mut tables, table);
-        let plan = planner::plan(&parsed, &tables, &self.functions, &self.options)
-            .map_err(|error| report::not_planned(&error, &parsed, place, self.names(), sink))?;
+        let plan = self.over_table(text, table, span, sink)?;
         let fields: Vec<Field> = columns.iter().map(|column| column.field.clone()).collect();
         Ok(as_stored(plan, &Arc::new(Schema::new(fields))))
     }
@@ -119,7 +105,6 @@ impl Planner<'_> {
 
 impl GivenColumn<'_> {
     fn sql(&self) -> String {
-        let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
         let value = self.from.as_deref().map_or_else(|| "null".to_owned(), quoted);
         let name = quoted(self.field.name());
         // What SQL has no word for is cast by the engine.

@@ -9,7 +9,7 @@ use sqlparser::ast::{self, Spanned as _, Value, ValueWithSpan, Visit, Visitor};
 use sqlparser::tokenizer::Span;
 
 use super::rewrite::{shown, type_name};
-use super::wording::lower_first;
+use super::wording::{fact_and_remedy, lower_first};
 use crate::diag::{Code, Diagnostic};
 
 /// A call or cast that can never be computed, whatever the rows are.
@@ -43,8 +43,8 @@ impl LiteralFault {
         let lowered = message.to_lowercase();
         let is_of_types = ["coerc", "type", "cast"].iter().any(|word| lowered.contains(word));
         let (names, arguments) = call_of(expr);
-        let (message, help) = match message.split_once(": write ") {
-            Some((fact, remedy)) => (fact.to_owned(), format!("write {remedy}")),
+        let (message, help) = match fact_and_remedy(&message) {
+            Some((fact, remedy)) => (fact.to_owned(), remedy),
             None => (message, "correct the value: it is the same in every row".to_owned()),
         };
         LiteralFault {
@@ -82,28 +82,28 @@ impl LiteralFault {
 }
 
 /// The names by which a call may be written, and its arguments.
-fn call_of(expr: &Expr) -> (Vec<String>, Vec<Expr>) {
+fn call_of(expr: &Expr) -> (Vec<String>, &[Expr]) {
     let named = |name: &str, aliases: &[String]| {
         let others = others(name).iter().map(|other| (*other).to_owned());
         std::iter::once(name.to_owned()).chain(aliases.iter().cloned()).chain(others).collect()
     };
     match expr {
-        Expr::Cast(cast) => (vec!["cast".to_owned()], vec![cast.expr.as_ref().clone()]),
+        Expr::Cast(cast) => (vec!["cast".to_owned()], std::slice::from_ref(cast.expr.as_ref())),
         Expr::ScalarFunction(function) if function.name().starts_with("to_") && function.args.len() == 1 => {
-            (vec!["cast".to_owned(), function.name().to_owned()], function.args.clone())
+            (vec!["cast".to_owned(), function.name().to_owned()], &function.args)
         }
-        Expr::ScalarFunction(function) => (named(function.name(), function.func.aliases()), function.args.clone()),
+        Expr::ScalarFunction(function) => (named(function.name(), function.func.aliases()), &function.args),
         Expr::AggregateFunction(function) => {
-            (named(function.func.name(), function.func.aliases()), function.params.args.clone())
+            (named(function.func.name(), function.func.aliases()), &function.params.args)
         }
         Expr::WindowFunction(function) => {
             let names = match &function.fun {
                 WindowFunctionDefinition::WindowUDF(window) => named(window.name(), window.aliases()),
                 WindowFunctionDefinition::AggregateUDF(aggregate) => named(aggregate.name(), aggregate.aliases()),
             };
-            (names, function.params.args.clone())
+            (names, &function.params.args)
         }
-        _ => (Vec::new(), Vec::new()),
+        _ => (Vec::new(), &[]),
     }
 }
 
@@ -147,7 +147,7 @@ pub(super) fn as_written(expr: &Expr) -> String {
             let arguments: Vec<String> = function.args.iter().map(argument).collect();
             format!("{}({})", function.name(), arguments.join(", "))
         }
-        Expr::Cast(cast) if literal_of(&cast.expr) => argument(&cast.expr),
+        Expr::Cast(cast) if is_text_literal(&cast.expr) => argument(&cast.expr),
         Expr::Cast(cast) => format!("cast({} as {})", argument(&cast.expr), type_name(cast.field.data_type())),
         Expr::Literal(..) => argument(expr),
         other => shown(other),
@@ -155,7 +155,7 @@ pub(super) fn as_written(expr: &Expr) -> String {
 }
 
 /// Whether it is a literal that nobody need cast.
-fn literal_of(expr: &Expr) -> bool {
+pub(super) fn is_text_literal(expr: &Expr) -> bool {
     matches!(expr, Expr::Literal(value, _) if value.data_type().is_string())
 }
 

@@ -6,7 +6,7 @@ use super::foreign;
 use super::functions::{CLOCK, Functions};
 use super::planner::ParsedStatement;
 use super::sub_queries;
-use super::wording::{backticked, lower_first, tidy};
+use super::wording::{backticked, fact_and_remedy, lower_first, tidy};
 use crate::diag::{Code, Diagnostic, nearest};
 use crate::name::TableName;
 use crate::project::Project;
@@ -58,8 +58,8 @@ pub(super) fn shape(message: &str, parsed: &ParsedStatement, names: KnownNames<'
     let typed = ["coerc", "type", "cast", "boolean", "cannot infer"].iter().any(|word| lowered.contains(word));
     let code = if typed { Code::WrongType } else { Code::InvalidPlan };
     // What karat itself says ends with what to write.
-    match first.split_once(": write ") {
-        Some((fact, remedy)) => Diagnostic::error(code, lower_first(&tidy(fact))).help(format!("write {remedy}")),
+    match fact_and_remedy(first) {
+        Some((fact, remedy)) => Diagnostic::error(code, lower_first(&tidy(fact))).help(remedy),
         None => Diagnostic::error(code, lower_first(&tidy(first))),
     }
 }

@@ -63,6 +63,7 @@ pub(crate) use schema::{ORIGIN, as_stored, source_schema};
 pub(crate) use snapshot::{DATED, ENDS_AT, ROWS, SnapshotRun, TypedSnapshot, key_name};
 pub(crate) use typed_model::{TypedModel, input_table, inputs_of};
 pub(crate) use value_size::TooLarge;
+pub(crate) use wording::fact_and_remedy;
 
 use crate::diag::{Checked, Code, Diagnostic, Reported, Sink};
 use crate::graph::Dag;
@@ -288,11 +289,14 @@ impl<'a> Planner<'a> {
         sink: &mut Sink,
     ) -> Checked<LogicalPlan> {
         let text = format!("select cast(coalesce({calculation}, 0) as bigint) as failures from karat.failures");
-        let schema = SchemaName::parse("karat").expect("`karat` is a name");
-        let name = TableName { schema, table: "failures".to_owned() };
         let columns = Arc::new(rows.schema().as_arrow().clone());
         // It is never read as a table: the plan stands in its place.
-        let table = InputTable { inlined: Some(rows.clone()), ..InputTable::declared(Input::This, name, columns) };
+        let declared = InputTable::declared(Input::This, own_table("failures"), columns);
+        self.over_table(text, InputTable { inlined: Some(rows.clone()), ..declared }, span, sink)
+    }
+
+    /// Plans a text of karat's own over one table. Whatever is wrong with it is shown at the place that made it necessary.
+    fn over_table(&self, text: String, table: InputTable, span: Span, sink: &mut Sink) -> Checked<LogicalPlan> {
         let sql = RenderedSql {
             text,
             map: SourceMap::whole(span),
@@ -436,9 +440,13 @@ fn key_of(table: &InputTable) -> (String, String, u32) {
 
 /// `karat.runs` and its like, which queries may name.
 fn run_table(table: RunTable) -> InputTable {
+    InputTable::declared(Input::Runs(table), own_table(table.name()), table.schema())
+}
+
+/// The name of a table of karat's own.
+fn own_table(table: &str) -> TableName {
     let schema = SchemaName::parse("karat").expect("`karat` is a name");
-    let name = TableName { schema, table: table.name().to_owned() };
-    InputTable::declared(Input::Runs(table), name, table.schema())
+    TableName { schema, table: table.to_owned() }
 }
 
 /// A model as a table under its own name.

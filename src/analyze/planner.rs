@@ -210,10 +210,10 @@ pub(crate) fn plan_and_note(
     options: &ConfigOptions,
 ) -> Result<NotedPlan> {
     let provider = Provider { tables, functions, options };
-    let mut statement = parsed.statement.clone();
     let mut names = Vec::new();
     let SqlReading { dialect, switched_off } = &parsed.reading;
     if dialect.has_lateral_aliases() && !switched_off.contains(&RewriteKind::Aliases) {
+        let mut statement = parsed.statement.clone();
         for _ in 0..MOST_NAMES {
             match planned(&statement, &provider) {
                 Ok(plan) => return Ok(NotedPlan { plan, names }),
@@ -223,8 +223,9 @@ pub(crate) fn plan_and_note(
                 },
             }
         }
+        return planned(&statement, &provider).map(|plan| NotedPlan { plan, names });
     }
-    planned(&statement, &provider).map(|plan| NotedPlan { plan, names })
+    planned(&parsed.statement, &provider).map(|plan| NotedPlan { plan, names })
 }
 
 fn planned(statement: &Statement, provider: &Provider<'_>) -> Result<LogicalPlan> {

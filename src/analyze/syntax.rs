@@ -72,7 +72,7 @@ impl VisitorMut for Rewriter {
             Expr::Cast { expr: value, data_type, .. } => {
                 written_casts::mark(value, data_type);
                 if let Some(length) = most_letters(data_type) {
-                    *expr = first_letters(expr, length);
+                    keep_first_letters(expr, length);
                 }
             }
             Expr::Function(function) => {
@@ -209,8 +209,10 @@ fn most_letters(data_type: &mut DataType) -> Option<u64> {
     }
 }
 
-fn first_letters(text: &Expr, length: u64) -> Expr {
-    call("left", [text.clone(), Expr::value(Value::Number(length.to_string(), false))])
+fn keep_first_letters(text: &mut Expr, length: u64) {
+    let length = Expr::value(Value::Number(length.to_string(), false));
+    let written = std::mem::replace(text, Expr::value(Value::Null));
+    *text = call("left", [written, length]);
 }
 
 fn is_text(expr: &Expr) -> bool {
@@ -247,15 +249,15 @@ fn is_decimal_of_any_digits(data_type: &DataType) -> bool {
     matches!(data_type, DataType::Numeric(Any) | DataType::Decimal(Any) | DataType::Dec(Any))
 }
 
-pub(super) fn call<const N: usize>(name: &str, arguments: [Expr; N]) -> Expr {
-    let args = arguments.map(|arg| FunctionArg::Unnamed(FunctionArgExpr::Expr(arg)));
+pub(super) fn call(name: &str, arguments: impl IntoIterator<Item = Expr>) -> Expr {
+    let args = arguments.into_iter().map(|arg| FunctionArg::Unnamed(FunctionArgExpr::Expr(arg)));
     Expr::Function(Function {
         name: ObjectName::from(vec![Ident::new(name)]),
         uses_odbc_syntax: false,
         parameters: FunctionArguments::None,
         args: FunctionArguments::List(FunctionArgumentList {
             duplicate_treatment: None,
-            args: args.to_vec(),
+            args: args.collect(),
             clauses: Vec::new(),
         }),
         filter: None,

@@ -1,5 +1,11 @@
 //! The engine's messages in the words and quotes of karat's own.
 
+/// karat's own messages say after a colon what to write. Returns `None` if this one does not.
+pub(crate) fn fact_and_remedy(message: &str) -> Option<(&str, String)> {
+    let (fact, remedy) = message.split_once(": write ")?;
+    Some((fact, format!("write {remedy}")))
+}
+
 /// The engine's message without the word for its kind, with names in backticks.
 pub(super) fn tidy(message: &str) -> String {
     let message = message.trim_end_matches('.');

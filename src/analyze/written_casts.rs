@@ -11,19 +11,20 @@ use datafusion::common::{DFSchema, DataFusionError, Diagnostic, Result, internal
 use datafusion::logical_expr::{
     ColumnarValue, Expr, ExprSchemable, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
-use sqlparser::ast::{DataType as SqlType, Expr as SqlExpr};
+use sqlparser::ast::{DataType as SqlType, Expr as SqlExpr, Value};
 
 use super::comparison::first_span;
 use super::rewrite::type_name;
 use super::syntax::call;
 
 /// The value of a cast that an author has written.
-const OPERAND: &str = "cast_operand";
+pub(super) const OPERAND: &str = "cast_operand";
 
 /// Marks the value of a written cast to a number, a truth value or a time; the types of literals are known to all.
 pub(super) fn mark(value: &mut SqlExpr, to: &SqlType) {
     if !matches!(value, SqlExpr::Value(_)) && is_checked(to) {
-        *value = call(OPERAND, [value.clone()]);
+        let written = std::mem::replace(value, SqlExpr::value(Value::Null));
+        *value = call(OPERAND, [written]);
     }
 }
 
@@ -124,6 +125,14 @@ struct CastOperand {
 impl ScalarUDFImpl for CastOperand {
     fn name(&self) -> &str {
         OPERAND
+    }
+
+    /// The column is called as if there were no mark: otherwise the name would stay when the mark is gone.
+    fn schema_name(&self, args: &[Expr]) -> Result<String> {
+        match args {
+            [value] => Ok(value.schema_name().to_string()),
+            _ => plan_err!("a cast takes one value"),
+        }
     }
 
     fn signature(&self) -> &Signature {

@@ -1,5 +1,7 @@
 //! `between`: the values of a column are not smaller than `min` and not larger than `max`; null is allowed.
 
+use serde_json::Value;
+
 use super::accepted_values::literal;
 use super::{Check, Rule, RuleTarget, Scope};
 
@@ -19,18 +21,9 @@ impl Check for Between {
     }
 
     fn rule(&self, target: &RuleTarget<'_>) -> Result<Rule, String> {
-        let column = target.column()?;
-        let mut broken = Vec::new();
-        for (argument, operator) in [("min", "<"), ("max", ">")] {
-            let Some(bound) = target.arguments.get(argument).filter(|bound| !bound.is_null()) else { continue };
-            // A number stands as it is: between texts, 10 would be smaller than 9.
-            let bound = literal(bound, bound.is_string());
-            let bound = bound.ok_or_else(|| format!("`{argument}` is a number, a date or a text"))?;
-            broken.push(format!("{column} {operator} {bound}"));
-        }
-        match broken.is_empty() {
-            true => Err("it needs a `min`, a `max` or both".to_owned()),
-            false => Ok(Rule::Row(target.filtered(&broken.join(" or ")))),
-        }
+        // A number stands as it is: between texts, 10 would be smaller than 9.
+        let bound = |bound: &Value| literal(bound, bound.is_string());
+        let broken = target.outside(&target.column()?, bound, "a number, a date or a text")?;
+        Ok(Rule::Row(target.filtered(&broken)))
     }
 }

@@ -1,7 +1,5 @@
 //! `matches`: the texts of a column match a regular expression somewhere; null is allowed.
 
-use serde_json::Value;
-
 use super::accepted_values::literal;
 use super::{Check, Rule, RuleTarget, Scope};
 
@@ -22,8 +20,8 @@ impl Check for Matches {
 
     fn rule(&self, target: &RuleTarget<'_>) -> Result<Rule, String> {
         let pattern = target.arguments.get("pattern").filter(|pattern| pattern.is_string());
-        let pattern: &Value = pattern.ok_or("`pattern` is a regular expression, as `'^[a-z]+$'`")?;
-        let pattern = literal(pattern, true).ok_or("`pattern` is a text")?;
+        let pattern = pattern.and_then(|pattern| literal(pattern, true));
+        let pattern = pattern.ok_or("`pattern` is a regular expression, as `'^[a-z]+$'`")?;
         Ok(Rule::Row(target.filtered(&format!("{} !~ {pattern}", target.column()?))))
     }
 }

@@ -21,7 +21,7 @@ pub(crate) use plan::{Guarded, TestText, plan_all, unknown_kind};
 
 use crate::analyze::{Input, inputs_of};
 use crate::diag::Diagnostic;
-use crate::name::ModelName;
+use crate::name::{ModelName, quoted};
 use crate::project::{TestRule, TestSeverity};
 use crate::select::TestOrigin;
 use crate::span::Span;
@@ -73,6 +73,21 @@ impl RuleTarget<'_> {
         self.column.map(quoted).ok_or_else(|| "it belongs to a column".to_owned())
     }
 
+    /// The condition that `subject` is smaller than the argument `min` or larger than `max`, each of which `bound` writes in
+    /// SQL if it is what it must be.
+    fn outside(&self, subject: &str, bound: impl Fn(&Value) -> Option<String>, what: &str) -> Result<String, String> {
+        let mut broken = Vec::new();
+        for (argument, operator) in [("min", "<"), ("max", ">")] {
+            let Some(given) = self.arguments.get(argument).filter(|given| !given.is_null()) else { continue };
+            let written = bound(given).ok_or_else(|| format!("`{argument}` is {what}"))?;
+            broken.push(format!("{subject} {operator} {written}"));
+        }
+        match broken.is_empty() {
+            true => Err("it needs a `min`, a `max` or both".to_owned()),
+            false => Ok(broken.join(" or ")),
+        }
+    }
+
     /// Returns a condition together with the test's filter.
     fn filtered(&self, condition: &str) -> String {
         match self.filter {
@@ -80,11 +95,6 @@ impl RuleTarget<'_> {
             None => condition.to_owned(),
         }
     }
-}
-
-fn quoted(name: &str) -> String {
-    // An identifier in SQL doubles the quotes within it.
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// Every kind of data test.
@@ -150,12 +160,15 @@ impl CheckBatch {
         Some(CheckBatch { checks, tables: self.tables.clone(), plan, scope: self.scope })
     }
 
-    /// What one of its tests is: its query over what it reads, views and all, and its rule. Another name is another test.
-    pub fn identity(&self, check: &PlannedCheck) -> String {
-        let PlannedCheck { name, rule, sql, .. } = check;
-        let plan = self.plan.display_indent_schema();
-        let text = format!("{} {name}\n{rule:?}\n{sql}\n{plan}", env!("CARGO_PKG_VERSION"));
-        blake3::hash(text.as_bytes()).to_hex().chars().take(32).collect()
+    /// Says what each of its tests is: its query over what it reads, views and all, and its rule. Another name is another
+    /// test. The plan is written out once for all of them.
+    pub fn identities(&self) -> impl Fn(&PlannedCheck) -> String {
+        let plan = self.plan.display_indent_schema().to_string();
+        move |check| {
+            let PlannedCheck { name, rule, sql, .. } = check;
+            let text = format!("{} {name}\n{rule:?}\n{sql}\n{plan}", env!("CARGO_PKG_VERSION"));
+            blake3::hash(text.as_bytes()).to_hex().chars().take(32).collect()
+        }
     }
 
     /// Returns what it reads.

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::{Check, Rule, RuleTarget, Scope, quoted};
+use super::{Check, Rule, RuleTarget, Scope};
+use crate::name::quoted;
 
 pub(super) struct Relationships;
 

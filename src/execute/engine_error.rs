@@ -8,7 +8,7 @@ use parquet::errors::ParquetError;
 use super::keys::AmbiguousKey;
 use super::missing::{NotBuilt, UnreadableTable};
 use super::versions::SnapshotFault;
-use crate::analyze::{ArithmeticFault, CastFault, TooLarge, without_catalogs};
+use crate::analyze::{ArithmeticFault, CastFault, TooLarge, fact_and_remedy, without_catalogs};
 use crate::diag::{Code, Diagnostic};
 use crate::engine::{DamagedFile, OtherColumns};
 use crate::failure::{Failure, help_for_open_files, source_storage, storage};
@@ -99,8 +99,8 @@ fn plain(message: &str) -> Diagnostic {
     if let Some(fault) = CastFault::of_engine(message) {
         return Diagnostic::error(Code::RunFailed, fault.message).help(fault.help);
     }
-    match message.split_once(": write ") {
-        Some((fact, remedy)) => Diagnostic::error(Code::RunFailed, fact).help(format!("write {remedy}")),
+    match fact_and_remedy(message) {
+        Some((fact, remedy)) => Diagnostic::error(Code::RunFailed, fact).help(remedy),
         None => Diagnostic::error(Code::RunFailed, message),
     }
 }

@@ -77,8 +77,8 @@ pub(crate) struct EndedRun<'a> {
 }
 
 impl EndedRun<'_> {
-    /// Keeps the record of the run in its lake. A run that found everything up to date has nothing to record: it writes
-    /// nothing at all.
+    /// Keeps the record of the run in its lake. A run that found everything up to date has nothing to record, even if it
+    /// released versions that another engine made: the release tells of itself.
     ///
     /// # Errors
     ///
@@ -88,7 +88,7 @@ impl EndedRun<'_> {
         let did_nothing = record.steps.iter().all(|step| step.status == StepStatus::Unchanged);
         // Tests alone are worth a record; those that a build runs again on what stayed as it was are not.
         let is_of_tests = record.steps.is_empty() && !record.tests.is_empty();
-        if record.status == RunStatus::Done && did_nothing && !is_of_tests && record.release.is_none() {
+        if record.status == RunStatus::Done && did_nothing && !is_of_tests {
             return Ok(());
         }
         match tokio::time::timeout(LONGEST, lake.keep_run(&record)).await {

@@ -98,8 +98,9 @@ impl RunContext<'_> {
             if let (Some(version), Some(base)) = (with_base.get_mut(&own), base) {
                 *version = base.as_input();
             }
+            let identity_of = batch.identities();
             for check in passed(batch, results) {
-                let identity = batch.identity(check);
+                let identity = identity_of(check);
                 let is_whole = batch.scope == Scope::Whole
                     || is_all_new
                     || base.is_some() && self.record.passed.lock().passed_at(&identity, &with_base).is_some();
@@ -119,9 +120,10 @@ impl RunContext<'_> {
         let mut tests = UnchangedTests::default();
         for batch in self.batches_of(model) {
             let before = self.versions(batch);
+            let identity_of = batch.identities();
             let known: Option<Vec<DateTime<Utc>>> = match &before {
                 Some(versions) if !self.reruns_tests => {
-                    batch.checks.iter().map(|check| self.passed_at(batch, check, versions)).collect()
+                    batch.checks.iter().map(|check| self.passed_at(&identity_of(check), versions)).collect()
                 }
                 Some(_) | None => None,
             };
@@ -137,7 +139,7 @@ impl RunContext<'_> {
             let results = self.tester().run(std::slice::from_ref(batch), None).await?;
             if let Some(versions) = before.filter(|before| self.versions(batch).as_ref() == Some(before)) {
                 for check in passed(batch, &results) {
-                    self.note(batch.identity(check), &versions);
+                    self.note(identity_of(check), &versions);
                 }
             }
             tests.results.extend(results);
@@ -168,8 +170,8 @@ impl RunContext<'_> {
         is_known.then_some(versions)
     }
 
-    fn passed_at(&self, batch: &CheckBatch, check: &PlannedCheck, on: &TestedVersions) -> Option<DateTime<Utc>> {
-        let at = self.record.passed.lock().passed_at(&batch.identity(check), on)?;
+    fn passed_at(&self, identity: &str, on: &TestedVersions) -> Option<DateTime<Utc>> {
+        let at = self.record.passed.lock().passed_at(identity, on)?;
         DateTime::from_timestamp_millis(at)
     }
 

@@ -254,21 +254,23 @@ impl Write for Trace {
 mod tests {
     use super::*;
 
+    /// Nobody watches.
+    const PLAIN: Manners = Manners {
+        quiet: false,
+        format: LogFormat::Text,
+        colour: false,
+        data_colour: false,
+        terminal: false,
+        width: 100,
+        warnings_stop: false,
+    };
+
     #[test]
     fn what_people_read_has_colours_and_tabs_and_no_other_control_characters() {
         for (data_colour, expected) in [(true, "\u{1b}[32mok\u{1b}[0m\t␛]0;x␇\n"), (false, "␛[32mok␛[0m\t␛]0;x␇\n")]
         {
             let (mut out, mut err) = (Vec::new(), Vec::new());
-            let format = LogFormat::Text;
-            let manners = Manners {
-                quiet: false,
-                format,
-                colour: false,
-                data_colour,
-                terminal: false,
-                width: 100,
-                warnings_stop: false,
-            };
+            let manners = Manners { data_colour, ..PLAIN };
             Console::new(&mut out, &mut err, manners).show("\u{1b}[32mok\u{1b}[0m\t\u{1b}]0;x\u{7}\n");
             assert_eq!(String::from_utf8(out).unwrap(), expected);
         }
@@ -277,15 +279,7 @@ mod tests {
     /// What is printed of data and talk that hold a secret.
     fn printed(format: LogFormat) -> (String, String) {
         let (mut out, mut err) = (Vec::new(), Vec::new());
-        let manners = Manners {
-            quiet: false,
-            format,
-            colour: false,
-            data_colour: false,
-            terminal: false,
-            width: 100,
-            warnings_stop: false,
-        };
+        let manners = Manners { format, ..PLAIN };
         let console = Console::new(&mut out, &mut err, manners);
         console.hide([Secret::new("k\"y/of+me"), Secret::new("")]);
         console.data("k\"y/of+me\n");
@@ -297,16 +291,7 @@ mod tests {
     #[test]
     fn data_and_talk_have_colours_each_for_itself() {
         let (mut out, mut err) = (Vec::new(), Vec::new());
-        let (format, width) = (LogFormat::Text, 100);
-        let manners = Manners {
-            quiet: false,
-            format,
-            colour: true,
-            data_colour: false,
-            terminal: true,
-            width,
-            warnings_stop: false,
-        };
+        let manners = Manners { colour: true, terminal: true, ..PLAIN };
         let console = Console::new(&mut out, &mut err, manners);
         assert_eq!(console.paint(Tone::Good, "new"), "\u{1b}[32mnew\u{1b}[0m");
         assert_eq!(console.paint_data(Tone::Good, "+new"), "+new");
@@ -315,17 +300,7 @@ mod tests {
     #[test]
     fn control_characters_are_shown_and_not_sent() {
         let (mut out, mut err) = (Vec::new(), Vec::new());
-        let format = LogFormat::Text;
-        let manners = Manners {
-            quiet: false,
-            format,
-            colour: false,
-            data_colour: false,
-            terminal: false,
-            width: 100,
-            warnings_stop: false,
-        };
-        Console::new(&mut out, &mut err, manners).say("failed", "the header is `\u{1b}[2J`", json!({}));
+        Console::new(&mut out, &mut err, PLAIN).say("failed", "the header is `\u{1b}[2J`", json!({}));
         assert_eq!(String::from_utf8(err).unwrap(), "the header is `␛[2J`\n");
     }
 

@@ -129,8 +129,17 @@ fn instant(time: &Expr) -> Expr {
     as_type(time.clone(), timestamp())
 }
 
-fn date_of(time: impl std::borrow::Borrow<Expr>) -> Expr {
+pub(super) fn date_of(time: impl std::borrow::Borrow<Expr>) -> Expr {
     as_type(time.borrow().clone(), DataType::Date)
+}
+
+/// Whole seconds since 1970.
+pub(super) fn whole_seconds(time: &Expr) -> Expr {
+    whole(call("floor", [extract(DateTimeField::Epoch, time)]))
+}
+
+pub(super) fn logarithm(base: &Expr, number: &Expr) -> Expr {
+    binary(call("ln", [double(number)]), BinaryOperator::Divide, call("ln", [double(base)]))
 }
 
 pub(super) fn double(number: &Expr) -> Expr {

@@ -17,6 +17,8 @@ pub(crate) use rewrites::Rewrite;
 pub(super) use rewrites::{RewriteNotes, note};
 pub(super) use written_out::written_out;
 
+use std::fmt::Write as _;
+
 use sqlparser::ast::helpers::attached_token::AttachedToken;
 use sqlparser::ast::{
     BinaryOperator, CaseWhen, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
@@ -24,6 +26,9 @@ use sqlparser::ast::{
 };
 
 use super::syntax::call;
+
+/// How the names of functions begin that only rewrites call.
+pub(in crate::analyze) const OWN: [&str; 4] = ["duckdb_", "snowflake_", "bigquery_", "spark_"];
 
 /// An argument that is written twice is no longer than this: nested calls would double it each time.
 const LONGEST_TWICE: usize = 2_000;
@@ -193,16 +198,21 @@ fn joined(function: &Function, text: &Expr, separator: &Expr) -> Option<Expr> {
 /// The value of the row with the greatest or least key. Rows without a value or a key do not count, as in DuckDB; of rows
 /// with equal keys the least value is taken, so that every run takes the same.
 fn extreme(value: &Expr, key: &Expr, ascending: bool) -> Option<Expr> {
+    let known = binary(not_null(value), BinaryOperator::And, not_null(key));
+    first_by(value, key, ascending, known)
+}
+
+/// The value of the first row by its key, and by itself where keys are equal, of those for which a condition holds.
+fn first_by(value: &Expr, key: &Expr, ascending: bool, condition: Expr) -> Option<Expr> {
     if !may_stand_twice(value) || !may_stand_twice(key) {
         return None;
     }
     let order = [order_key(key, ascending), order_key(value, true)];
-    let known = binary(Expr::IsNotNull(parenthesized(value)), BinaryOperator::And, Expr::IsNotNull(parenthesized(key)));
     let Expr::Function(mut first) = call("first_value", [value.clone()]) else { return None };
     if let FunctionArguments::List(list) = &mut first.args {
         list.clauses.push(FunctionArgumentClause::OrderBy(order.to_vec()));
     }
-    first.filter = Some(Box::new(known));
+    first.filter = Some(Box::new(condition));
     Some(Expr::Function(first))
 }
 
@@ -212,7 +222,19 @@ fn order_key(expr: &Expr, ascending: bool) -> OrderByExpr {
 }
 
 fn may_stand_twice(expr: &Expr) -> bool {
-    expr.to_string().len() <= LONGEST_TWICE
+    write!(TextLimit { left: LONGEST_TWICE }, "{expr}").is_ok()
+}
+
+/// A text that is only measured, and not further than needed: nested calls would be written out at every level.
+struct TextLimit {
+    left: usize,
+}
+
+impl std::fmt::Write for TextLimit {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        self.left = self.left.checked_sub(text.len()).ok_or(std::fmt::Error)?;
+        Ok(())
+    }
 }
 
 fn literal(expr: &Expr) -> Option<&Value> {
@@ -228,6 +250,10 @@ fn number(value: u32) -> Expr {
 
 fn parenthesized(expr: &Expr) -> Box<Expr> {
     Box::new(Expr::Nested(Box::new(expr.clone())))
+}
+
+fn not_null(expr: &Expr) -> Expr {
+    Expr::IsNotNull(parenthesized(expr))
 }
 
 fn binary(left: Expr, op: BinaryOperator, right: Expr) -> Expr {

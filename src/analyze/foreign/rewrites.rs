@@ -1,5 +1,6 @@
 //! What of a statement was written in other words, to show it, and to refuse what a project does not want rewritten.
 
+use std::fmt::Display;
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{Expr, Query, SetExpr, SetOperator, Spanned as _, Statement, TableFactor, Visit as _, Visitor};
@@ -66,10 +67,45 @@ impl<'r> RewriteNotes<'r> {
         self.made.push(Rewrite { kind, written, becomes });
     }
 
+    /// What an expression is before a dialect rewrites it.
+    pub(super) fn before(&self, expr: &Expr) -> ExprBefore {
+        let kind = kind_of(expr);
+        let is_watched = self.watches(kind);
+        let text = (is_watched && is_changed_in_place(expr)).then(|| expr.to_string());
+        // A span is found by walking over all that is in the expression. Indexes may have changed when one of them is refused.
+        let is_placed = is_watched || matches!(expr, Expr::CompoundFieldAccess { .. });
+        ExprBefore { span: is_placed.then(|| expr.span()), kind, is_watched, text }
+    }
+
+    /// Puts what an expression was rewritten to in its place, and notes it. `None`: it was changed where it stands, or not at
+    /// all.
+    pub(super) fn after(&mut self, before: ExprBefore, expr: &mut Expr, rewritten: Option<Expr>) {
+        let ExprBefore { span, kind, is_watched, text } = before;
+        match (rewritten, text) {
+            (Some(rewritten), text) => {
+                if is_watched {
+                    let span = span.unwrap_or_else(|| expr.span());
+                    let written = text.unwrap_or_else(|| expr.to_string());
+                    self.add(kind, span, written, rewritten.to_string());
+                }
+                *expr = rewritten;
+            }
+            (None, Some(text)) => self.add_if_changed(kind, span.unwrap_or_else(|| expr.span()), text, expr),
+            (None, None) => {}
+        }
+    }
+
+    /// Notes what was changed where it stands.
+    pub(super) fn add_if_changed(&mut self, kind: RewriteKind, span: Span, written: String, becomes: &impl Display) {
+        let becomes = becomes.to_string();
+        if becomes != written {
+            self.add(kind, span, written, becomes);
+        }
+    }
+
     pub fn add(&mut self, kind: RewriteKind, span: Span, written: String, becomes: String) {
         if self.reading.switched_off.contains(&kind) {
-            let of_karat = ["duckdb_", "snowflake_", "bigquery_", "spark_"];
-            let help = match of_karat.iter().any(|own| becomes.contains(own)) {
+            let help = match super::OWN.iter().any(|own| becomes.contains(own)) {
                 true => format!("write it in PostgreSQL's words, or take `{}: false` out of `rewrites`", kind.word()),
                 false => format!("write `{}`", one_line(&becomes)),
             };
@@ -81,6 +117,23 @@ impl<'r> RewriteNotes<'r> {
             self.refused.push(RefusedClause { message, help, span });
         }
         self.made.push(Rewrite { kind, written, becomes });
+    }
+}
+
+/// An expression that may be rewritten.
+pub(super) struct ExprBefore {
+    /// Where it stands, if that is to be known before.
+    span: Option<Span>,
+    kind: RewriteKind,
+    is_watched: bool,
+    /// Its text, if it may be changed where it stands.
+    text: Option<String>,
+}
+
+impl ExprBefore {
+    /// Where it stands: it was refused, and not changed.
+    pub fn span(&self, expr: &Expr) -> Span {
+        self.span.unwrap_or_else(|| expr.span())
     }
 }
 
@@ -153,7 +206,7 @@ impl Visitor for NoteVisitor<'_, '_> {
 }
 
 /// The kind of what a dialect rewrites.
-pub(super) fn kind_of(expr: &Expr) -> RewriteKind {
+fn kind_of(expr: &Expr) -> RewriteKind {
     match expr {
         Expr::Like { .. } | Expr::ILike { .. } | Expr::RLike { .. } => RewriteKind::Patterns,
         Expr::BinaryOp { .. } => RewriteKind::Operators,
@@ -163,6 +216,6 @@ pub(super) fn kind_of(expr: &Expr) -> RewriteKind {
 }
 
 /// Whether a dialect rewrites such an expression where it stands.
-pub(super) fn is_changed_in_place(expr: &Expr) -> bool {
+fn is_changed_in_place(expr: &Expr) -> bool {
     matches!(expr, Expr::Like { .. } | Expr::ILike { .. } | Expr::Cast { .. } | Expr::CompoundFieldAccess { .. })
 }

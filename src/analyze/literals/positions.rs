@@ -4,7 +4,7 @@ use datafusion::common::{DataFusionError, Result, ScalarValue};
 use datafusion::logical_expr::expr::{AggregateFunction, ScalarFunction, WindowFunction};
 use datafusion::logical_expr::{Expr, Limit};
 
-use super::super::literal_fault::LiteralFault;
+use super::super::literal_fault::{LiteralFault, is_text_literal};
 
 /// Aggregates that take a part of the rows, from 0 to 1.
 const OF_PARTS: [&str; 3] = ["percentile_cont", "quantile_cont", "approx_percentile_cont"];
@@ -28,7 +28,7 @@ fn check_window(expr: &Expr, window: &WindowFunction) -> Result<()> {
         "nth_value" if is_below(arguments.get(1), 1) => {
             fault(expr, "`nth_value` counts the rows from 1", "write `nth_value(a, 1)` for the first row")
         }
-        name @ ("lag" | "lead") if arguments.get(1).is_some_and(is_text) => {
+        name @ ("lag" | "lead") if arguments.get(1).is_some_and(is_text_literal) => {
             let message = format!("`{name}` takes a number of rows");
             fault(expr, &message, &format!("write `{name}(a, 1)`, and a default as the third argument"))
         }
@@ -78,10 +78,6 @@ fn fault(expr: &Expr, message: &str, help: &str) -> Result<()> {
 
 fn is_below(argument: Option<&Expr>, least: i64) -> bool {
     argument.and_then(number).is_some_and(|number| number < least as f64)
-}
-
-fn is_text(expr: &Expr) -> bool {
-    matches!(expr, Expr::Literal(value, _) if value.data_type().is_string())
 }
 
 /// The value of a literal.

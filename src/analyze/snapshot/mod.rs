@@ -19,12 +19,12 @@ use super::report::SqlPlace;
 use super::rewrite::type_name;
 use super::{Input, InputTable, PlannedText, Planner, TypedModel, add, as_stored, planner, report, schema, volatile};
 use crate::diag::{Checked, Code, Diagnostic, Sink};
-use crate::name::{ModelName, SchemaName, TableName};
+use crate::name::{ModelName, SchemaName, TableName, quoted};
 use crate::project::{CheckedColumns, HardDeletes, Model, SnapshotConfig, SnapshotStrategy};
 use crate::span::{Span, Spanned};
 use crate::template::{ReferencePlaces, ReferenceTarget, RenderedModel, RenderedSql, SourceMap};
 use mark::RunFact;
-use sql::{QUERY, QUERY_SCHEMA, SnapshotSql, quoted};
+use sql::{QUERY, QUERY_SCHEMA, SnapshotSql};
 
 /// Bumped when karat itself begins to keep other versions of the same rows.
 const VERSIONING: &str = "karat-snapshot-1";

@@ -1,5 +1,6 @@
 //! The queries of a snapshot, in SQL: they mean what dbt's mean, and are typed as everything else is.
 
+use crate::name::quoted;
 use crate::project::{CheckedColumns, HardDeletes, SnapshotConfig, SnapshotStrategy};
 
 /// Stands for the snapshot's own query. No table has such a name.
@@ -33,11 +34,6 @@ pub(super) struct SnapshotSql<'a> {
     pub time_type: &'static str,
     /// The snapshot's own table, quoted.
     pub table: String,
-}
-
-/// A name that SQL takes as it is.
-pub(super) fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// What an author wrote, so that nothing in it reaches beyond.

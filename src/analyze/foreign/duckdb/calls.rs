@@ -70,9 +70,7 @@ fn of_numbers(name: &str, arguments: &[&Expr]) -> Option<Expr> {
         ("round", [value, digits]) => values::round(value, Some(digits)),
         ("sqrt" | "exp" | "ln" | "log" | "log10" | "log2" | "cbrt", [value]) => call(name, [dates::double(value)]),
         ("power" | "pow", [base, exponent]) => call("power", [dates::double(base), dates::double(exponent)]),
-        ("log", [base, value]) => {
-            binary(call("ln", [dates::double(value)]), BinaryOperator::Divide, call("ln", [dates::double(base)]))
-        }
+        ("log", [base, value]) => dates::logarithm(base, value),
         ("sign", [value]) if may_stand_twice(value) => {
             let compared = |op: BinaryOperator| binary((*value).clone(), op, number(0));
             let branches = vec![
@@ -90,10 +88,7 @@ fn of_numbers(name: &str, arguments: &[&Expr]) -> Option<Expr> {
 
 fn of_texts(name: &str, arguments: &[&Expr]) -> Option<Result<Expr, NotRewritten>> {
     Some(match (name, arguments) {
-        ("concat" | "concat_ws", [_, ..]) => {
-            let texts = arguments.iter().map(|argument| values::operand(argument)).collect();
-            Ok(with_arguments(name, texts))
-        }
+        ("concat" | "concat_ws", [_, ..]) => Ok(call(name, arguments.iter().map(|argument| values::operand(argument)))),
         ("to_hex", [number]) => Ok(call("upper", [call("to_hex", [(*number).clone()])])),
         ("sha256", [text]) => Ok(super::super::hexadecimal("sha256", text)),
         ("instr", [text, part]) => Ok(call("strpos", [(*text).clone(), (*part).clone()])),
@@ -154,7 +149,7 @@ fn replace(text: &Expr, [pattern, by]: [&Expr; 2], options: &[&Expr]) -> Result<
         }
         _ => return Err(NotRewritten::new("these options of `regexp_replace` are not supported", "write 'g' or 'gi'")),
     }
-    Ok(with_arguments("regexp_replace", arguments))
+    Ok(call("regexp_replace", arguments))
 }
 
 /// An empty text becomes an array with an empty text, where PostgreSQL makes an array without elements.
@@ -327,17 +322,6 @@ fn as_known(call: &Expr) -> Option<Expr> {
         Expr::Function(function) => super::super::rewritten(function),
         _ => None,
     }
-}
-
-fn with_arguments(name: &str, arguments: Vec<Expr>) -> Expr {
-    let mut made = call(name, []);
-    if let Expr::Function(function) = &mut made
-        && let FunctionArguments::List(list) = &mut function.args
-    {
-        let unnamed = |argument| sqlparser::ast::FunctionArg::Unnamed(sqlparser::ast::FunctionArgExpr::Expr(argument));
-        list.args = arguments.into_iter().map(unnamed).collect();
-    }
-    made
 }
 
 fn is_empty_text(expr: &Expr) -> bool {

@@ -22,7 +22,7 @@ use sqlparser::tokenizer::Span;
 pub(in crate::analyze) use values::{functions, typed};
 
 use super::dates;
-use super::rewrites::{self, RewriteNotes};
+use super::rewrites::RewriteNotes;
 use super::{binary, call, literal};
 use crate::analyze::column_name;
 use crate::analyze::statement::RefusedClause;
@@ -83,19 +83,14 @@ impl VisitorMut for DuckDbReader<'_, '_> {
         column_name::give(&mut select.projection);
         let written = self.notes.watches(RewriteKind::Clauses).then(|| select.to_string());
         clauses::select(select);
-        if let Some(written) = written
-            && written != select.to_string()
-        {
-            self.notes.add(RewriteKind::Clauses, select.span(), written, select.to_string());
+        if let Some(written) = written {
+            self.notes.add_if_changed(RewriteKind::Clauses, select.span(), written, select);
         }
         ControlFlow::Continue(())
     }
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Self::Break> {
-        let span = expr.span();
-        let kind = rewrites::kind_of(expr);
-        let is_watched = self.notes.watches(kind);
-        let written = (is_watched && rewrites::is_changed_in_place(expr)).then(|| expr.to_string());
+        let before = self.notes.before(expr);
         let rewritten = match expr {
             Expr::BinaryOp { left, op, right } => operator(left, op, right),
             Expr::Like { pattern, escape_char: None, .. } | Expr::ILike { pattern, escape_char: None, .. } => {
@@ -111,31 +106,16 @@ impl VisitorMut for DuckDbReader<'_, '_> {
             Expr::Function(function) => {
                 let written = self.notes.watches(RewriteKind::Nulls).then(|| function.to_string());
                 nulls_last(function);
-                if let Some(written) = written
-                    && written != function.to_string()
-                {
-                    self.notes.add(RewriteKind::Nulls, span, written, function.to_string());
+                if let Some(written) = written {
+                    self.notes.add_if_changed(RewriteKind::Nulls, function.span(), written, function);
                 }
                 calls::rewritten(function)
             }
             _ => Ok(None),
         };
         match rewritten {
-            Ok(Some(rewritten)) => {
-                if is_watched {
-                    let before = written.unwrap_or_else(|| expr.to_string());
-                    self.notes.add(kind, span, before, rewritten.to_string());
-                }
-                *expr = rewritten;
-            }
-            Ok(None) => {
-                if let Some(before) = written
-                    && before != expr.to_string()
-                {
-                    self.notes.add(kind, span, before, expr.to_string());
-                }
-            }
-            Err(why) => self.refuse(span, why),
+            Ok(rewritten) => self.notes.after(before, expr, rewritten),
+            Err(why) => self.refuse(before.span(expr), why),
         }
         ControlFlow::Continue(())
     }

@@ -1,22 +1,16 @@
 //! Calls of BigQuery.
 
-use sqlparser::ast::{BinaryOperator, DataType, Expr, TimezoneInfo};
+use sqlparser::ast::{BinaryOperator, Expr};
 
 use super::super::duckdb::{formats, patterns};
 use super::super::{binary, call, dates};
 use super::shared::{self, text_of};
-use super::{NotRewritten, Warehouse, is_interval};
+use super::{CallFamily, NotRewritten, Warehouse, is_interval};
 
 const ENGINE: Warehouse = Warehouse::BigQuery;
 
-pub(super) fn call_of(name: &str, arguments: &[&Expr]) -> Result<Option<Expr>, NotRewritten> {
-    for family in [of_times, of_values] {
-        if let Some(found) = family(name, arguments)? {
-            return Ok(Some(found));
-        }
-    }
-    Ok(None)
-}
+/// What its calls become, asked one after the other.
+pub(super) const FAMILIES: [CallFamily; 2] = [of_times, of_values];
 
 fn of_times(name: &str, arguments: &[&Expr]) -> Result<Option<Expr>, NotRewritten> {
     Ok(Some(match (name, arguments) {
@@ -36,9 +30,7 @@ fn of_times(name: &str, arguments: &[&Expr]) -> Result<Option<Expr>, NotRewritte
         ("parse_date", [format, text]) => shared::read("to_date", text, pattern(format))?,
         ("parse_timestamp" | "parse_datetime", [format, text]) => shared::read("to_timestamp", text, pattern(format))?,
         ("date", [year, month, day]) => call("make_date", [(*year).clone(), (*month).clone(), (*day).clone()]),
-        ("timestamp" | "datetime", [time]) => {
-            dates::as_type((*time).clone(), DataType::Timestamp(None, TimezoneInfo::None))
-        }
+        ("timestamp" | "datetime", [time]) => dates::as_type((*time).clone(), shared::timestamp()),
         ("date" | "timestamp" | "datetime", [_, _]) => {
             return Err(NotRewritten::new(
                 format!("`{name}` with a time zone is not supported"),
@@ -81,9 +73,7 @@ fn of_values(name: &str, arguments: &[&Expr]) -> Result<Option<Expr>, NotRewritt
             call("generate_series", [(*from).clone(), (*to).clone(), (*step).clone()])
         }
         ("log", [value]) => call("ln", [dates::double(value)]),
-        ("log", [value, base]) => {
-            binary(call("ln", [dates::double(value)]), BinaryOperator::Divide, call("ln", [dates::double(base)]))
-        }
+        ("log", [value, base]) => dates::logarithm(base, value),
         ("div", [value, by]) => {
             let whole = |expr: &Expr| dates::whole(expr.clone());
             binary(whole(value), BinaryOperator::Divide, whole(by))

@@ -23,7 +23,7 @@ use sqlparser::ast::{
 pub(in crate::analyze) use typed::{functions, typed};
 
 use super::duckdb::{NotRewritten, is_interval, is_negative, patterns};
-use super::rewrites::{self, RewriteNotes};
+use super::rewrites::RewriteNotes;
 use super::{binary, dates, literal, number};
 use crate::analyze::column_name;
 use crate::analyze::statement::RefusedClause;
@@ -100,27 +100,11 @@ impl VisitorMut for WarehouseReader<'_, '_> {
     }
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Self::Break> {
-        let span = expr.span();
-        let kind = rewrites::kind_of(expr);
-        let is_watched = self.notes.watches(kind);
-        let written = (is_watched && rewrites::is_changed_in_place(expr)).then(|| expr.to_string());
+        let before = self.notes.before(expr);
         match self.rewritten(expr) {
-            Ok(Some(rewritten)) => {
-                if is_watched {
-                    let before = written.unwrap_or_else(|| expr.to_string());
-                    self.notes.add(kind, span, before, rewritten.to_string());
-                }
-                *expr = rewritten;
-            }
-            Ok(None) => {
-                if let Some(before) = written
-                    && before != expr.to_string()
-                {
-                    self.notes.add(kind, span, before, expr.to_string());
-                }
-            }
+            Ok(rewritten) => self.notes.after(before, expr, rewritten),
             Err(NotRewritten { message, help }) => {
-                self.refused.push(RefusedClause { message, help: help.to_owned(), span });
+                self.refused.push(RefusedClause { message, help: help.to_owned(), span: before.span(expr) });
             }
         }
         ControlFlow::Continue(())
@@ -284,6 +268,9 @@ fn subscripts(engine: Warehouse, root: &mut Expr, chain: &mut [AccessExpr]) -> R
 }
 
 /// The call in PostgreSQL's words; `None` if it means the same there.
+/// What a call of one of these names and numbers of arguments becomes; `None` if it is not among them.
+type CallFamily = fn(&str, &[&Expr]) -> Result<Option<Expr>, NotRewritten>;
+
 fn call(engine: Warehouse, function: &Function) -> Result<Option<Expr>, NotRewritten> {
     let [part] = function.name.0.as_slice() else { return Ok(None) };
     let Some(name) = part.as_ident().map(|word| word.value.to_lowercase()) else { return Ok(None) };
@@ -294,13 +281,15 @@ fn call(engine: Warehouse, function: &Function) -> Result<Option<Expr>, NotRewri
     if !super::is_plain(function) {
         return Ok(None);
     }
-    let own = match engine {
-        Warehouse::Snowflake => snowflake::call_of(&name, &arguments)?,
-        Warehouse::BigQuery => bigquery::call_of(&name, &arguments)?,
-        Warehouse::Spark => spark::call_of(&name, &arguments)?,
+    let families = match engine {
+        Warehouse::Snowflake => snowflake::FAMILIES.as_slice(),
+        Warehouse::BigQuery => &bigquery::FAMILIES,
+        Warehouse::Spark => &spark::FAMILIES,
     };
-    if own.is_some() {
-        return Ok(own);
+    for family in families {
+        if let Some(found) = family(&name, &arguments)? {
+            return Ok(Some(found));
+        }
     }
     shared::call_of_all(engine, &name, &arguments)
 }

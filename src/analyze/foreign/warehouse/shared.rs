@@ -5,7 +5,7 @@ use sqlparser::ast::{BinaryOperator, DateTimeField, Expr, Function, FunctionArgu
 use super::super::duckdb::calls::is_a_place;
 use super::super::duckdb::patterns;
 use super::super::{
-    binary, call, case, dates, has_own_clauses, literal, may_stand_twice, number, order_key, renamed, when,
+    binary, call, case, dates, first_by, has_own_clauses, literal, may_stand_twice, not_null, number, renamed, when,
 };
 use super::{NotRewritten, Warehouse, is_negative, typed};
 
@@ -78,7 +78,7 @@ fn without_nulls(function: &Function, value: &Expr, engine: Warehouse) -> Rewrit
             "write `array_agg(a) filter (where a is not null)` in a query that groups",
         ));
     }
-    let known = Expr::IsNotNull(Box::new(Expr::Nested(Box::new(value.clone()))));
+    let known = not_null(value);
     let filter = match &function.filter {
         Some(filter) => binary(Expr::Nested(filter.clone()), BinaryOperator::And, known),
         None => known,
@@ -98,16 +98,7 @@ fn listed(function: &Function, text: &Expr, separator: &Expr) -> Option<Expr> {
 
 /// The value of the row with the greatest or least key that is known, a null as well.
 fn by_key(name: &str, value: &Expr, key: &Expr) -> Option<Expr> {
-    if !may_stand_twice(value) || !may_stand_twice(key) {
-        return None;
-    }
-    let Expr::Function(mut first) = call("first_value", [value.clone()]) else { return None };
-    let order = vec![order_key(key, name == "min_by"), order_key(value, true)];
-    if let FunctionArguments::List(list) = &mut first.args {
-        list.clauses.push(sqlparser::ast::FunctionArgumentClause::OrderBy(order));
-    }
-    first.filter = Some(Box::new(Expr::IsNotNull(Box::new(Expr::Nested(Box::new(key.clone()))))));
-    Some(Expr::Function(first))
+    first_by(value, key, name == "min_by", not_null(key))
 }
 
 /// Calls that all three read alike.
@@ -133,7 +124,7 @@ pub(super) fn call_of_all(engine: Warehouse, name: &str, arguments: &[&Expr]) ->
         ("left" | "right", [text, count]) => {
             call(name, [(*text).clone(), call("greatest", [(*count).clone(), number(0)])])
         }
-        ("contains" | "contains_substr", [text, part]) if name == "contains" => {
+        ("contains", [text, part]) => {
             let place = call("strpos", [(*text).clone(), (*part).clone()]);
             binary(place, BinaryOperator::Gt, number(0))
         }
@@ -145,7 +136,7 @@ pub(super) fn call_of_all(engine: Warehouse, name: &str, arguments: &[&Expr]) ->
             let help = "write the text, the pattern and what stands in its place; every match is replaced";
             return Err(NotRewritten::new("further arguments of `regexp_replace` are not supported", help));
         }
-        ("date", [time]) => dates::as_type((*time).clone(), sqlparser::ast::DataType::Date),
+        ("date", [time]) => dates::date_of(*time),
         ("week" | "weekofyear", [date]) if engine != Warehouse::BigQuery => part(engine, "week", date)?,
         ("array_size" | "cardinality", [list]) => call("cardinality", [(*list).clone()]),
         ("hash" | "farm_fingerprint" | "xxhash64" | "age" | "date_bin" | "to_hex" | "array_position", _) => {
@@ -166,9 +157,9 @@ fn unless_null(name: &str, arguments: &[&Expr]) -> Result<Expr, NotRewritten> {
             "put them into a CTE, and name their columns",
         ));
     }
-    let known = arguments.iter().map(|argument| Expr::IsNotNull(Box::new(Expr::Nested(Box::new((*argument).clone())))));
+    let known = arguments.iter().map(|argument| not_null(argument));
     let all = known.reduce(|all, known| binary(all, BinaryOperator::And, known));
-    let found = with_arguments(name, arguments.iter().map(|argument| (*argument).clone()).collect());
+    let found = call(name, arguments.iter().map(|argument| (*argument).clone()));
     Ok(match all {
         Some(all) => case(None, vec![when(&all, &found)], None),
         None => found,
@@ -188,18 +179,7 @@ pub(super) fn structure(values: &[Expr]) -> Option<Expr> {
         arguments.push(dates::text(&name));
         arguments.push(value);
     }
-    Some(with_arguments("named_struct", arguments))
-}
-
-pub(super) fn with_arguments(name: &str, arguments: Vec<Expr>) -> Expr {
-    let mut made = call(name, []);
-    if let Expr::Function(function) = &mut made
-        && let FunctionArguments::List(list) = &mut function.args
-    {
-        let unnamed = |argument| sqlparser::ast::FunctionArg::Unnamed(sqlparser::ast::FunctionArgExpr::Expr(argument));
-        list.args = arguments.into_iter().map(unnamed).collect();
-    }
-    made
+    Some(call("named_struct", arguments))
 }
 
 /// A negative start counts from the end, and 0 is the first letter as 1 is.
@@ -308,10 +288,8 @@ pub(super) fn part(engine: Warehouse, word: &str, time: &Expr) -> Result<Expr, N
             taken(DateTimeField::Week(None))
         }
         ("isoyear" | "yearofweekiso", _) => taken(DateTimeField::Isoyear),
-        ("epoch" | "epoch_second", Warehouse::Snowflake) => {
-            dates::whole(call("floor", [dates::extract(DateTimeField::Epoch, time)]))
-        }
-        ("date", Warehouse::BigQuery) => dates::as_type(time.clone(), sqlparser::ast::DataType::Date),
+        ("epoch" | "epoch_second", Warehouse::Snowflake) => dates::whole_seconds(time),
+        ("date", Warehouse::BigQuery) => dates::date_of(time),
         _ => {
             return Err(NotRewritten::new(
                 format!("the part `{word}` of a time is not supported in the dialect `{}`", engine.word()),
@@ -374,8 +352,7 @@ pub(super) fn moved(
     // A part of a unit is rounded by one engine, and cut off by another.
     let count = typed::count(engine, count);
     let length = binary(count, BinaryOperator::Multiply, length);
-    let instant =
-        dates::as_type(time.clone(), sqlparser::ast::DataType::Timestamp(None, sqlparser::ast::TimezoneInfo::None));
+    let instant = dates::as_type(time.clone(), timestamp());
     let sum = binary(instant, sign, length);
     Ok(match unit {
         "hour" | "minute" | "second" => sum,
@@ -394,8 +371,8 @@ pub(super) fn distance(engine: Warehouse, written: &Expr, from: &Expr, to: &Expr
     let unit = unit(engine, written)?;
     if unit == "week" {
         let monday = |time: &Expr| {
-            let date = dates::as_type(time.clone(), sqlparser::ast::DataType::Date);
-            dates::as_type(call("date_trunc", [dates::text("week"), date]), sqlparser::ast::DataType::Date)
+            let date = dates::date_of(time);
+            dates::date_of(call("date_trunc", [dates::text("week"), date]))
         };
         let days = dates::whole(binary(monday(to), BinaryOperator::Minus, monday(from)));
         return Ok(binary(days, BinaryOperator::Divide, number(7)));
@@ -413,12 +390,14 @@ pub(super) fn formatted(time: &Expr, pattern: Option<String>) -> Result<Expr, No
 pub(super) fn read(name: &str, text: &Expr, pattern: Option<String>) -> Result<Expr, NotRewritten> {
     let found = call(name, [text.clone(), dates::text(&known(pattern)?)]);
     Ok(match name {
-        "to_timestamp" => {
-            let plain = sqlparser::ast::DataType::Timestamp(None, sqlparser::ast::TimezoneInfo::None);
-            dates::as_type(found, plain)
-        }
+        "to_timestamp" => dates::as_type(found, timestamp()),
         _ => found,
     })
+}
+
+/// A type whose digits nobody has written.
+pub(super) fn timestamp() -> sqlparser::ast::DataType {
+    sqlparser::ast::DataType::Timestamp(None, sqlparser::ast::TimezoneInfo::None)
 }
 
 fn known(pattern: Option<String>) -> Result<String, NotRewritten> {

@@ -1,22 +1,16 @@
 //! Calls of Snowflake.
 
-use sqlparser::ast::{BinaryOperator, DataType, Expr, TimezoneInfo, Value};
+use sqlparser::ast::{BinaryOperator, DataType, Expr, Value};
 
 use super::super::duckdb::patterns;
-use super::super::{binary, call, case, dates, literal, when};
-use super::shared::{self, Moved, text_of};
-use super::{NotRewritten, Warehouse, formats, typed};
+use super::super::{binary, call, case, dates, literal, not_null, when};
+use super::shared::{self, Moved, text_of, timestamp};
+use super::{CallFamily, NotRewritten, Warehouse, formats, typed};
 
 const ENGINE: Warehouse = Warehouse::Snowflake;
 
-pub(super) fn call_of(name: &str, arguments: &[&Expr]) -> Result<Option<Expr>, NotRewritten> {
-    for family in [of_times, of_types, of_values, of_texts] {
-        if let Some(found) = family(name, arguments)? {
-            return Ok(Some(found));
-        }
-    }
-    Ok(None)
-}
+/// What its calls become, asked one after the other.
+pub(super) const FAMILIES: [CallFamily; 4] = [of_times, of_types, of_values, of_texts];
 
 fn of_times(name: &str, arguments: &[&Expr]) -> Result<Option<Expr>, NotRewritten> {
     Ok(Some(match (name, arguments) {
@@ -31,7 +25,7 @@ fn of_times(name: &str, arguments: &[&Expr]) -> Result<Option<Expr>, NotRewritte
         ("dayofweekiso", [time]) => shared::part(ENGINE, "dayofweekiso", time)?,
         ("dayname", [date]) => call("to_char", [(*date).clone(), dates::text("Dy")]),
         ("monthname", [date]) => call("to_char", [(*date).clone(), dates::text("Mon")]),
-        ("to_date", [time]) => dates::as_type((*time).clone(), DataType::Date),
+        ("to_date", [time]) => dates::date_of(*time),
         ("to_date" | "date", [text, format]) => shared::read("to_date", text, pattern(format))?,
         ("try_to_date", [time]) => typed::tried((*time).clone(), DataType::Date),
         ("to_timestamp" | "to_timestamp_ntz", [time]) => dates::as_type((*time).clone(), timestamp()),
@@ -120,7 +114,7 @@ fn of_texts(name: &str, arguments: &[&Expr]) -> Result<Option<Expr>, NotRewritte
                 .unwrap_or_else(|| dates::text(""))
         }
         ("nvl2", [value, known, unknown]) => {
-            let is_known = Expr::IsNotNull(Box::new(Expr::Nested(Box::new((*value).clone()))));
+            let is_known = not_null(value);
             case(None, vec![when(&is_known, known)], Some(unknown))
         }
         ("get", [list, Expr::Value(place)]) => match &place.value {
@@ -130,9 +124,7 @@ fn of_texts(name: &str, arguments: &[&Expr]) -> Result<Option<Expr>, NotRewritte
             }
             _ => return Err(NotRewritten::new("`get` of a name is not supported", "declare the values as columns")),
         },
-        ("log", [base, value]) => {
-            binary(call("ln", [dates::double(value)]), BinaryOperator::Divide, call("ln", [dates::double(base)]))
-        }
+        ("log", [base, value]) => dates::logarithm(base, value),
         _ => return Ok(None),
     }))
 }
@@ -146,10 +138,6 @@ fn refused(name: &str) -> NotRewritten {
 
 fn pattern(format: &Expr) -> Option<String> {
     formats::of_snowflake(text_of(format)?)
-}
-
-fn timestamp() -> DataType {
-    DataType::Timestamp(None, TimezoneInfo::None)
 }
 
 fn whole_digits() -> DataType {

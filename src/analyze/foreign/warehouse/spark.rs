@@ -1,43 +1,37 @@
 //! Calls of Spark.
 
-use sqlparser::ast::{BinaryOperator, DataType, Expr, TimezoneInfo, Value};
+use sqlparser::ast::{BinaryOperator, DataType, Expr, Value};
 
 use super::super::duckdb::patterns;
-use super::super::{binary, call, case, dates, literal, may_stand_twice, when};
-use super::shared::{self, Moved, text_of};
-use super::{NotRewritten, Warehouse, formats, is_interval, typed};
+use super::super::{binary, call, case, dates, literal, may_stand_twice, not_null, when};
+use super::shared::{self, Moved, text_of, timestamp};
+use super::{CallFamily, NotRewritten, Warehouse, formats, is_interval, typed};
 
 const ENGINE: Warehouse = Warehouse::Spark;
 
-pub(super) fn call_of(name: &str, arguments: &[&Expr]) -> Result<Option<Expr>, NotRewritten> {
-    for family in [of_times, of_values] {
-        if let Some(found) = family(name, arguments)? {
-            return Ok(Some(found));
-        }
-    }
-    Ok(None)
-}
+/// What its calls become, asked one after the other.
+pub(super) const FAMILIES: [CallFamily; 2] = [of_times, of_values];
 
 fn of_times(name: &str, arguments: &[&Expr]) -> Result<Option<Expr>, NotRewritten> {
-    let date = |time: &Expr| dates::as_type(time.clone(), DataType::Date);
-    let timestamp = DataType::Timestamp(None, TimezoneInfo::None);
     Ok(Some(match (name, arguments) {
         ("date_add" | "dateadd", [time, count]) => {
-            binary(date(time), BinaryOperator::Plus, typed::count(ENGINE, count))
+            binary(dates::date_of(*time), BinaryOperator::Plus, typed::count(ENGINE, count))
         }
         ("date_sub", [time, count]) if !is_interval(count) => {
-            binary(date(time), BinaryOperator::Minus, typed::count(ENGINE, count))
+            binary(dates::date_of(*time), BinaryOperator::Minus, typed::count(ENGINE, count))
         }
         ("dateadd" | "date_add" | "timestampadd", [unit, count, time]) => {
             // Spark makes a timestamp of a date, as PostgreSQL does.
-            let time = dates::as_type((*time).clone(), timestamp);
+            let time = dates::as_type((*time).clone(), timestamp());
             shared::moved(ENGINE, unit, BinaryOperator::Plus, Moved { count, time: &time })?
         }
         ("add_months", [time, count]) => {
-            let time = date(time);
+            let time = dates::date_of(*time);
             shared::moved(ENGINE, &dates::text("month"), BinaryOperator::Plus, Moved { count, time: &time })?
         }
-        ("datediff" | "date_diff", [to, from]) => dates::whole(binary(date(to), BinaryOperator::Minus, date(from))),
+        ("datediff" | "date_diff", [to, from]) => {
+            dates::whole(binary(dates::date_of(*to), BinaryOperator::Minus, dates::date_of(*from)))
+        }
         // A unit in quotes is not Spark's: macros write it for all databases.
         ("datediff" | "date_diff", [unit, _, _]) if text_of(unit).is_some() => return Ok(None),
         ("datediff" | "date_diff" | "timestampdiff", [_, _, _]) => {
@@ -52,9 +46,9 @@ fn of_times(name: &str, arguments: &[&Expr]) -> Result<Option<Expr>, NotRewritte
         }
         ("date_trunc", [unit, time]) => {
             let unit = shared::unit(ENGINE, unit)?;
-            call("date_trunc", [dates::text(&unit), dates::as_type((*time).clone(), timestamp)])
+            call("date_trunc", [dates::text(&unit), dates::as_type((*time).clone(), timestamp())])
         }
-        ("trunc", [time, unit]) => shared::truncated(ENGINE, unit, &date(time))?,
+        ("trunc", [time, unit]) => shared::truncated(ENGINE, unit, &dates::date_of(*time))?,
         ("date_part" | "datepart", [part, time]) => {
             shared::part(ENGINE, &dates::unit_of(part).unwrap_or_default(), time)?
         }
@@ -63,19 +57,16 @@ fn of_times(name: &str, arguments: &[&Expr]) -> Result<Option<Expr>, NotRewritte
             binary(shared::part(ENGINE, "dayofweek_iso", time)?, BinaryOperator::Minus, super::number(1))
         }
         ("date_format", [time, format]) => shared::formatted(time, pattern(format))?,
-        ("to_date", [time]) => date(time),
+        ("to_date", [time]) => dates::date_of(*time),
         ("to_date", [text, format]) => shared::read("to_date", text, pattern(format))?,
-        ("to_timestamp", [time]) => dates::as_type((*time).clone(), timestamp),
+        ("to_timestamp", [time]) => dates::as_type((*time).clone(), timestamp()),
         ("to_timestamp", [text, format]) => shared::read("to_timestamp", text, pattern(format))?,
-        ("unix_timestamp", [time]) => {
-            dates::whole(call("floor", [dates::extract(sqlparser::ast::DateTimeField::Epoch, time)]))
-        }
+        ("unix_timestamp", [time]) => dates::whole_seconds(time),
         _ => return Ok(None),
     }))
 }
 
 fn of_values(name: &str, arguments: &[&Expr]) -> Result<Option<Expr>, NotRewritten> {
-    let timestamp = DataType::Timestamp(None, TimezoneInfo::None);
     Ok(Some(match (name, arguments) {
         ("regexp_extract", [text, pattern]) => extracted(text, pattern, 1)?,
         ("regexp_extract", [text, pattern, group]) => match literal(group) {
@@ -97,14 +88,12 @@ fn of_values(name: &str, arguments: &[&Expr]) -> Result<Option<Expr>, NotRewritt
             return Err(NotRewritten::new("`size` is not supported in the dialect `spark`", help));
         }
         ("log", [value]) => call("ln", [dates::double(value)]),
-        ("log", [base, value]) => {
-            binary(call("ln", [dates::double(value)]), BinaryOperator::Divide, call("ln", [dates::double(base)]))
-        }
+        ("log", [base, value]) => dates::logarithm(base, value),
         ("string", [value]) => dates::as_type(typed::text(ENGINE, value), DataType::Text),
         ("int", [value]) => dates::as_type(typed::whole(ENGINE, value), DataType::Integer(None)),
         ("bigint", [value]) => dates::as_type(typed::whole(ENGINE, value), DataType::BigInt(None)),
         ("double", [value]) => dates::double(value),
-        ("timestamp", [value]) => dates::as_type((*value).clone(), timestamp),
+        ("timestamp", [value]) => dates::as_type((*value).clone(), timestamp()),
         ("bround" | "percentile_approx" | "approx_percentile" | "first" | "last" | "from_unixtime" | "explode", _) => {
             return Err(NotRewritten::new(
                 format!("`{name}` is not supported in the dialect `spark`"),
@@ -120,7 +109,7 @@ fn extracted(text: &Expr, pattern: &Expr, group: u32) -> Result<Expr, NotRewritt
     if !may_stand_twice(text) {
         return Err(NotRewritten::new("the argument of `regexp_extract` is too long", "put it into a CTE"));
     }
-    let known = Expr::IsNotNull(Box::new(Expr::Nested(Box::new(text.clone()))));
+    let known = not_null(text);
     let found = call("coalesce", [shared::matched(text, pattern, group)?, dates::text("")]);
     Ok(case(None, vec![when(&known, &found)], None))
 }

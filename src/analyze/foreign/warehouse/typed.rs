@@ -88,9 +88,14 @@ pub(super) fn rounded_average(engine: Warehouse, value: &SqlExpr) -> SqlExpr {
 }
 
 pub(super) fn whole(engine: Warehouse, value: &SqlExpr) -> SqlExpr {
+    unless_text(engine, EngineKind::Whole, value)
+}
+
+/// A text and a null are what they are to every engine.
+fn unless_text(engine: Warehouse, kind: EngineKind, value: &SqlExpr) -> SqlExpr {
     match literal(value) {
         Some(Value::SingleQuotedString(_) | Value::Null) => value.clone(),
-        _ => call(&name(engine, EngineKind::Whole), [value.clone()]),
+        _ => call(&name(engine, kind), [value.clone()]),
     }
 }
 
@@ -102,17 +107,11 @@ pub(super) fn count(engine: Warehouse, value: &SqlExpr) -> SqlExpr {
 }
 
 pub(super) fn text(engine: Warehouse, value: &SqlExpr) -> SqlExpr {
-    match literal(value) {
-        Some(Value::SingleQuotedString(_) | Value::Null) => value.clone(),
-        _ => call(&name(engine, EngineKind::Text), [value.clone()]),
-    }
+    unless_text(engine, EngineKind::Text, value)
 }
 
 pub(super) fn operand(engine: Warehouse, value: &SqlExpr) -> SqlExpr {
-    match literal(value) {
-        Some(Value::SingleQuotedString(_) | Value::Null) => value.clone(),
-        _ => call(&name(engine, EngineKind::Operand), [value.clone()]),
-    }
+    unless_text(engine, EngineKind::Operand, value)
 }
 
 /// A value as a date, where `original` is one.
