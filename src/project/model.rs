@@ -9,6 +9,7 @@ use super::seed::Seed;
 use super::settings::Settings;
 use super::snapshot::SnapshotTemplate;
 use super::test_rule::TestRule;
+use crate::diag::{Code, Diagnostic};
 use crate::name::{ModelName, NodeKind, SchemaName, TableName};
 use crate::span::{FileId, SourceFiles, Span, Spanned};
 
@@ -58,8 +59,21 @@ impl Model {
         self.settings.get("enabled").is_some_and(|enabled| enabled.value == Value::Bool(false))
     }
 
+    /// The error for a model that is written in Python; `None` for one in SQL.
+    pub fn refusal(&self) -> Option<Diagnostic> {
+        if !self.path.ends_with(".py") {
+            return None;
+        }
+        let message = format!("the model `{}` is written in Python, and karat builds SQL", self.name);
+        let diagnostic = Diagnostic::error(Code::DiffersFromDbt, message).at(self.place());
+        Some(diagnostic.help("write it as a SELECT, or switch it off with `+enabled: false` in the project file"))
+    }
+
     /// What is rendered: the file, or the part of it that is the query of a snapshot.
     pub fn template<'a>(&'a self, files: &'a SourceFiles) -> &'a str {
+        if self.refusal().is_some() {
+            return "";
+        }
         self.snapshot.as_ref().map_or_else(|| files.text(self.file), |snapshot| &snapshot.text)
     }
 

@@ -36,6 +36,8 @@ pub(crate) const PROJECT: Keys = Keys {
         "rewrites",
         "model-paths",
         "analysis-paths",
+        "docs-paths",
+        "function-paths",
         "dispatch",
         "on-run-start",
         "on-run-end",
@@ -58,7 +60,6 @@ pub(crate) const PROJECT: Keys = Keys {
         "asset-paths",
         "clean-targets",
         "config-version",
-        "docs-paths",
         "flags",
         "log-path",
         "profile",
@@ -68,10 +69,10 @@ pub(crate) const PROJECT: Keys = Keys {
         "target-path",
     ],
     unused: &[
+        "analyses",
         "data_tests",
-        "dialect",
-        "rewrites",
         "exposures",
+        "functions",
         "metrics",
         "packages",
         "saved-queries",
@@ -124,8 +125,9 @@ pub(crate) const PROPERTIES: Keys = Keys {
         "saved_queries",
         "semantic_models",
     ],
-    harmless: &["anchors"],
-    unused: &["data_tests", "functions", "macros", "tests"],
+    // Descriptions of macros change nothing.
+    harmless: &["anchors", "macros"],
+    unused: &["data_tests", "functions", "tests"],
     others: Others::Noted,
 };
 
@@ -392,6 +394,16 @@ pub(crate) const SLICE: Keys =
     Keys { place: "`slice`", known: &["start", "end"], harmless: &[], unused: &[], others: Others::Refused };
 
 impl Keys {
+    /// The keys of a mapping within what somebody else reads.
+    pub(super) const fn nested(place: &'static str, known: &'static [&'static str]) -> Keys {
+        Keys { place, known, harmless: &[], unused: &[], others: Others::Noted }
+    }
+
+    /// The mapping as the end of a sentence.
+    pub(super) fn place(&self) -> &'static str {
+        self.place
+    }
+
     /// Reports every key that does not belong here.
     pub(crate) fn check(&self, fields: &YamlFields<'_>, sink: &mut Sink) {
         let mut before: Option<&Node> = None;

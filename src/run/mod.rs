@@ -30,7 +30,7 @@ mod write;
 mod written_slices;
 
 pub(crate) use context::{RunContext, RunIdentity};
-pub(crate) use report::{Outcome, RunReport, StepReport};
+pub(crate) use report::{Outcome, StepReport};
 pub(crate) use schedule::RunPace;
 pub(crate) use time_left::{Estimate, Standing};
 pub(crate) use whole::Done;

@@ -1,14 +1,12 @@
 //! `karat ls`: what is selected.
 
-use std::collections::BTreeSet;
-
 use serde_json::Value;
 
 use crate::cli::app::App;
 use crate::cli::args::{ProjectArgs, SelectArgs, TestArgs};
 use crate::cli::exit::{Exit, done};
 use crate::name::NodeKind;
-use crate::pipeline::ListedNode;
+use crate::pipeline::{ListedNode, StoppedModels};
 use crate::select::kinds_named;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -58,7 +56,7 @@ impl ListCommand {
         let kinds = self.kinds();
         let listed: Vec<ListedNode> = if kinds.contains(&NodeKind::Test) {
             let (compiled, guards) = app.checks(app.load_and_compile(&self.project)?)?;
-            app.warn_of_others(&compiled.loaded, &compiled.faults, &BTreeSet::new())?;
+            app.warn_of_others(&compiled.loaded, &compiled.faults, &StoppedModels::default())?;
             let selected = app.select_tests(&compiled, &self.select, self.tests, &guards)?;
             let tests = compiled.loaded.listed_tests(&selected.guards);
             compiled.loaded.listed(&selected.selection, &kinds).into_iter().chain(tests).collect()

@@ -1,14 +1,12 @@
 //! `karat query` and `karat show`: rows of the tables as they are.
 
-use std::collections::BTreeSet;
-
 use crate::cli::app::App;
 use crate::cli::args::{EngineArgs, ProjectArgs};
 use crate::cli::exit::{Exit, done};
 use crate::diag::{Code, Diagnostic, Sink};
 use crate::figures::counted;
 use crate::name::ModelName;
-use crate::pipeline::{self, Compiled, Rows, Shown, Writers};
+use crate::pipeline::{self, Compiled, Rows, Shown, StoppedModels, Writers};
 use crate::shown::{RowFormat, write_rows};
 
 /// Runs one SELECT over the tables. They are named as in models, `{{ ref('daily_active_users') }}`, or plainly,
@@ -66,7 +64,7 @@ impl ShowCommand {
         }
         done(app.load_and_compile(&self.shown.project).and_then(|compiled| {
             let sql = self.sql(app, &compiled)?;
-            app.warn_of_others(&compiled.loaded, &compiled.faults, &BTreeSet::new())?;
+            app.warn_of_others(&compiled.loaded, &compiled.faults, &StoppedModels::default())?;
             self.shown.write(app, &compiled, &sql)
         }))
     }
