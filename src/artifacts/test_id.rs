@@ -186,6 +186,36 @@ pub(crate) fn test_ids(project: &Project) -> BTreeMap<TestKey, String> {
     ids
 }
 
+/// The tables that dbt keeps the failing rows of tests in, without their schema, as far as no config names them.
+pub(crate) fn test_aliases(project: &Project) -> BTreeMap<TestKey, String> {
+    let mut aliases = BTreeMap::new();
+    super::data_tests::each_declared(project, &mut |declared| {
+        let identity = TestIdentity::new(declared.test, &declared.tested, declared.column);
+        aliases.insert(declared.key(), table_name(&identity.short_name));
+    });
+    for test in &project.singular_tests {
+        let key = TestKey { span: Span::new(test.file, 0..0), declared_on: None };
+        aliases.insert(key, table_name(&test.name));
+    }
+    aliases
+}
+
+/// A name that a table can have: an author may call a test anything.
+fn table_name(name: &str) -> String {
+    let plain = plain(name);
+    let begins_well = plain.starts_with(|first: char| first.is_ascii_alphabetic());
+    let name = if begins_well { plain } else { format!("test_{plain}") };
+    name.chars().take(LONGEST_TABLE).collect()
+}
+
+/// So many letters a table's name has at most.
+const LONGEST_TABLE: usize = 100;
+
+/// Shows every test that a line of YAML declares.
+pub(crate) fn each_test<'a>(project: &'a Project, see: &mut dyn FnMut(TestKey, &'a DeclaredTest)) {
+    super::data_tests::each_declared(project, &mut |declared| see(declared.key(), declared.test));
+}
+
 /// What an argument like `to: ref('orders')` names.
 pub(super) fn called(ids: NodeIds<'_>, text: &str) -> Option<ReferenceTarget> {
     let text = text.trim().trim_start_matches("{{").trim_end_matches("}}").trim();

@@ -7,7 +7,7 @@ use super::args::{EngineArgs, ProjectArgs, SelectArgs, TestArgs};
 use super::drive::Runtimes;
 use super::exit::Exit;
 use super::world::World;
-use crate::check::{Guards, PlannedTests};
+use crate::check::{Guards, PlannedTests, StoredByDefault};
 use crate::diag::{Checked, Code, Diagnostic, Severity, Sink};
 use crate::execute::{Engine, EngineSettings};
 use crate::failure::Failure;
@@ -205,9 +205,9 @@ impl App<'_> {
     }
 
     /// Every data test of the project, by the model that it guards. What is wrong with tests joins the faults of these models.
-    pub fn checks(&self, compiled: Compiled) -> Result<(Compiled, Guards), Exit> {
+    pub fn checks(&self, compiled: Compiled, stored: StoredByDefault) -> Result<(Compiled, Guards), Exit> {
         let mut sink = Sink::default();
-        let planned = pipeline::plan_checks(&compiled, &mut sink);
+        let planned = pipeline::plan_checks(&compiled, stored, &mut sink);
         self.tell(&mut sink, &compiled.loaded.files)?;
         let PlannedTests { guards, broken } = planned.map_err(|_reported| Exit::Failed)?;
         let faults = compiled.faults.with_tests(&broken);

@@ -7,6 +7,7 @@ use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 
 use super::machine;
+use crate::check::StoredByDefault;
 use crate::day::{Grain, TimeRange, WrittenTime};
 use crate::diag::{Code, Diagnostic};
 use crate::execute::EngineSettings;
@@ -107,6 +108,16 @@ pub(crate) struct TestArgs {
     /// Which data tests go with what is selected
     #[arg(long, value_name = "MODE", default_value = "eager", help_heading = "Selection")]
     pub indirect_selection: IndirectSelection,
+    /// Keep the rows that break data tests as tables, unless the config of a test says otherwise
+    #[arg(long)]
+    pub store_failures: bool,
+}
+
+impl TestArgs {
+    /// Whether tests whose config says nothing keep the rows that break them.
+    pub fn stored(self) -> StoredByDefault {
+        StoredByDefault(self.store_failures)
+    }
 }
 
 impl ValueEnum for IndirectSelection {

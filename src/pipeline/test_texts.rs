@@ -6,7 +6,7 @@ use crate::analyze::TypedModel;
 use crate::check::{BrokenTest, TestText, unknown_kind};
 use crate::diag::{Checked, Diagnostic, Sink};
 use crate::name::ModelName;
-use crate::project::{DeclaredTest, Project, SingularTest, TestRule};
+use crate::project::{DeclaredTest, Project, SingularTest, TestRule, TestStorage};
 use crate::select::{TestKind, TestOrigin};
 use crate::span::{FileId, Span};
 use crate::template::{RenderedSql, RenderedText, TextFile, TextInputs, render_texts, test_names, trace_texts};
@@ -106,6 +106,7 @@ fn known<'a>(
 /// Returns `None` if the test switches itself off.
 fn of_file(test: &SingularTest, rendered: RenderedSql) -> Result<Option<TestText>, Vec<Diagnostic>> {
     let rule = TestRule::of_config(&rendered.test_config).map_err(|wrong| vec![wrong])?;
+    let storage = storage_of(&rendered)?;
     let is_enabled = rendered.test_config.get("enabled").is_none_or(|enabled| enabled.value != false);
     let calculation = calculation_of(&rendered);
     let span = Span::new(test.file, 0..0);
@@ -118,6 +119,7 @@ fn of_file(test: &SingularTest, rendered: RenderedSql) -> Result<Option<TestText
         declared_on: None,
         rendered,
         rule,
+        storage,
         calculation,
         span,
     };
@@ -143,11 +145,21 @@ fn of_line(generic: &GenericTest<'_>, package: &str, rendered: RenderedSql) -> R
         file: generic.text,
         package: package.to_owned(),
         declared_on: generic.model.cloned(),
+        storage: test.storage.or(&storage_of(&rendered)?),
         rendered,
         rule,
         calculation,
         span: test.span,
     })
+}
+
+/// What the `config()` of a test says of the rows that break it.
+fn storage_of(rendered: &RenderedSql) -> Result<TestStorage, Vec<Diagnostic>> {
+    let mut storage = TestStorage::default();
+    for (key, value) in &rendered.test_config {
+        storage.set(key, value).map_err(|wrong| vec![wrong])?;
+    }
+    Ok(storage)
 }
 
 /// A text, or the texts of a list.

@@ -16,6 +16,7 @@ mod ignore_rules;
 mod files;
 mod settings;
 mod test_rule;
+mod test_storage;
 mod generic_test;
 mod hooks;
 mod config;
@@ -104,6 +105,7 @@ pub use source_place::SourcePlaces;
 pub use source_properties::{SourceProperties, WrittenColumn};
 pub use target::{StorageSettings, Target};
 pub use test_rule::{TestRule, TestSeverity};
+pub use test_storage::{AUDIT_SCHEMA, TestStorage};
 pub use unit_test::{
     ExpectedRows, FixtureCell, FixtureRow, FixtureRows, FixtureValue, GivenInput, GivenName, UnitTest,
     UnitTestOverrides,

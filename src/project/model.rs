@@ -9,6 +9,7 @@ use super::seed::Seed;
 use super::settings::Settings;
 use super::snapshot::SnapshotTemplate;
 use super::test_rule::TestRule;
+use super::test_storage::TestStorage;
 use crate::diag::{Code, Diagnostic};
 use crate::name::{ModelName, NodeKind, SchemaName, TableName};
 use crate::span::{FileId, SourceFiles, Span, Spanned};
@@ -123,6 +124,8 @@ pub struct DeclaredTest {
     /// Where the name of each argument stands, and where its value.
     pub places: BTreeMap<String, ArgumentSpans>,
     pub rule: TestRule,
+    /// Whether the rows that break it are kept, and how many of them count.
+    pub storage: TestStorage,
     pub tags: Vec<String>,
     /// Whether it is run. Those that are not are taken out when the project is loaded.
     pub is_enabled: bool,

@@ -336,10 +336,23 @@ pub(crate) const PARQUET_OPTIONS: Keys = Keys { place: "the options of a Parquet
 
 pub(crate) const TEST_CONFIG: Keys = Keys {
     place: "a data test's config",
-    known: &["severity", "where", "enabled", "error_if", "warn_if", "fail_calc", "tags"],
-    harmless: &["description", "group", "meta"],
-    unused: &["limit", "store_failures", "store_failures_as"],
-    others: Others::Refused,
+    known: &[
+        "severity",
+        "where",
+        "enabled",
+        "error_if",
+        "warn_if",
+        "fail_calc",
+        "limit",
+        "store_failures",
+        "store_failures_as",
+        "schema",
+        "alias",
+        "tags",
+    ],
+    harmless: &["database", "description", "group", "materialized", "meta", "static_analysis"],
+    unused: &[],
+    others: Others::Noted,
 };
 
 pub(crate) const UNIT_TEST: Keys = Keys {

@@ -7,6 +7,7 @@ mod commit;
 mod commit_locks;
 mod compact;
 mod context;
+mod failing_rows;
 mod file_facts;
 mod kept_values;
 mod known_passes;

@@ -89,7 +89,7 @@ fn build_with_tests(
     let mut compiled = app.load_and_compile(&what.project)?;
     let mut guards = Guards::new();
     if tested.data {
-        (compiled, guards) = app.checks(compiled)?;
+        (compiled, guards) = app.checks(compiled, tests.stored())?;
     }
     let mut selected = app.select_tests(&compiled, &what.select, tests, &guards)?;
     if tested.unit {

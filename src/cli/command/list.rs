@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::check::StoredByDefault;
 use crate::cli::app::App;
 use crate::cli::args::{ProjectArgs, SelectArgs, TestArgs};
 use crate::cli::exit::{Exit, done};
@@ -55,7 +56,7 @@ impl ListCommand {
     fn try_run(&self, app: &App<'_>) -> Result<Exit, Exit> {
         let kinds = self.kinds();
         let listed: Vec<ListedNode> = if kinds.contains(&NodeKind::Test) {
-            let (compiled, guards) = app.checks(app.load_and_compile(&self.project)?)?;
+            let (compiled, guards) = app.checks(app.load_and_compile(&self.project)?, StoredByDefault::default())?;
             app.warn_of_others(&compiled.loaded, &compiled.faults, &StoppedModels::default())?;
             let selected = app.select_tests(&compiled, &self.select, self.tests, &guards)?;
             let tests = compiled.loaded.listed_tests(&selected.guards);

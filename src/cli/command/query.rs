@@ -53,7 +53,7 @@ struct ShownArgs {
 impl QueryCommand {
     pub fn run(self, app: &App<'_>) -> Exit {
         let compiled = app.compile_for(&self.shown.project, &self.sql);
-        done(compiled.and_then(|compiled| self.shown.write(app, &compiled, &self.sql)))
+        done(compiled.and_then(|compiled| self.shown.write(app, compiled, &self.sql)))
     }
 }
 
@@ -65,7 +65,7 @@ impl ShowCommand {
         done(app.load_and_compile(&self.shown.project).and_then(|compiled| {
             let sql = self.sql(app, &compiled)?;
             app.warn_of_others(&compiled.loaded, &compiled.faults, &StoppedModels::default())?;
-            self.shown.write(app, &compiled, &sql)
+            self.shown.write(app, compiled, &sql)
         }))
     }
 
@@ -88,9 +88,10 @@ impl ShowCommand {
 
 impl ShownArgs {
     /// Runs a SELECT and writes its rows.
-    fn write(&self, app: &App<'_>, compiled: &Compiled, sql: &str) -> Result<Exit, Exit> {
+    fn write(&self, app: &App<'_>, mut compiled: Compiled, sql: &str) -> Result<Exit, Exit> {
+        compiled.add_failing_rows(sql);
         let shown = if self.live { Shown::Live } else { Shown::Released };
-        let rows = query(app, compiled, QueryRequest { sql, limit: self.limit, shown }, &self.engine)?;
+        let rows = query(app, &compiled, QueryRequest { sql, limit: self.limit, shown }, &self.engine)?;
         app.console.with_out(|out| write_rows(self.output, &rows.schema, &rows.batches, out));
         if rows.more {
             app.console.chat(&format!("the first {}; `--limit 0` shows all", counted(self.limit, "row")));

@@ -10,11 +10,11 @@ use crate::cli::app::App;
 use crate::cli::args::{EngineArgs, ProjectArgs, SelectArgs, TestArgs};
 use crate::cli::exit::{Exit, done};
 use crate::diag::Diagnostic;
-use crate::execute::{Tester, failed};
+use crate::execute::failed;
 use crate::failure::Failure;
 use crate::pipeline::{
-    self, Lake, ObservationScope, RecordedRun, RunEnd, RunIdentity, RunMoment, RunRecorder, Shown, TestReport,
-    TestTotals, TestedSelection, Writers,
+    self, Lake, ObservationScope, RecordedRun, Refresh, RunContext, RunEnd, RunIdentity, RunMoment, RunRecorder, Shown,
+    TestReport, TestTotals, TestedSelection, Writers,
 };
 use crate::terminal::Progress;
 use crate::unit_test::UnitTestResult;
@@ -42,7 +42,7 @@ impl TestCommand {
 
     fn try_run(self, app: &App<'_>) -> Result<Exit, Exit> {
         let started = Instant::now();
-        let (compiled, planned) = app.checks(app.load_and_compile(&self.project)?)?;
+        let (compiled, planned) = app.checks(app.load_and_compile(&self.project)?, self.tests.stored())?;
         let loaded = &compiled.loaded;
         let _warned = app.write(loaded, |artifacts| artifacts.write_manifest(&compiled, Some(&planned)));
         let mut tested = app.select_tests(&compiled, &self.select, self.tests, &planned)?;
@@ -62,8 +62,9 @@ impl TestCommand {
         let run = RecordedRun { compiled: &compiled, recorder: &recorder, selected: &[], tests: guards, units };
         // Unit tests alone touch no lake.
         let has_data_tests = !is_over && guards.values().any(|batches| !batches.is_empty());
-        if has_data_tests && lake.is_none() {
-            lake = Some(app.lake(loaded, Writers::Nobody)?);
+        let stores = guards.values().flatten().any(|batch| batch.checks.iter().any(|check| check.stored.is_some()));
+        if has_data_tests && (stores || lake.is_none()) {
+            lake = Some(app.lake(loaded, if stores { Writers::Many } else { Writers::Nobody })?);
         }
         let report = match &lake {
             Some(lake) if has_data_tests => self.data_tests(app, lake, &run),
@@ -97,7 +98,8 @@ impl TestCommand {
         let scope = ObservationScope::of_inputs(&compiled.typed, &inputs, Shown::Live);
         let catalog = app.observe(compiled, lake, &scope)?;
         let engine = app.engine(&compiled.loaded, lake, &self.engine)?;
-        let tester = Tester { catalog: &catalog, engine: &engine, observer: recorder };
-        app.wait(lake, pipeline::test(&tester, tests, self.fail_fast))
+        let identity = RunIdentity::new(Arc::clone(&compiled.loaded.workspace.host), false);
+        let context = RunContext::new(catalog, engine, Refresh::Stale, identity, recorder);
+        app.wait(lake, pipeline::test(&context, tests, self.fail_fast))
     }
 }
