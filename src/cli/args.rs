@@ -108,14 +108,19 @@ pub(crate) struct TestArgs {
     /// Which data tests go with what is selected
     #[arg(long, value_name = "MODE", default_value = "eager", help_heading = "Selection")]
     pub indirect_selection: IndirectSelection,
-    /// Keep the rows that break data tests as tables, unless the config of a test says otherwise
-    #[arg(long)]
-    pub store_failures: bool,
 }
 
-impl TestArgs {
+/// What becomes of the rows that tests find.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub(crate) struct StoreArgs {
+    /// Keep the rows that break data tests as tables, unless the config of a test says otherwise
+    #[arg(long)]
+    store_failures: bool,
+}
+
+impl StoreArgs {
     /// Whether tests whose config says nothing keep the rows that break them.
-    pub fn stored(self) -> StoredByDefault {
+    pub fn by_default(self) -> StoredByDefault {
         StoredByDefault(self.store_failures)
     }
 }

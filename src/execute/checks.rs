@@ -47,6 +47,9 @@ pub(crate) fn failed(results: &[CheckResult]) -> Option<Diagnostic> {
         let sql: Vec<&str> = result.check.sql.split_whitespace().collect();
         diagnostic = diagnostic.note(format!("query that finds these rows: {}", sql.join(" ")));
     }
+    for rows in failed.iter().filter_map(|result| result.check.stored.as_ref()) {
+        diagnostic = diagnostic.help(format!("`karat query \"select * from {}\"` shows them", rows.table));
+    }
     Some(diagnostic)
 }
 

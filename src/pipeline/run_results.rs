@@ -212,6 +212,6 @@ fn test_result<'a>(id: &str, test: &RecordedTest, planned: Option<&'a PlannedChe
         failures: test.failures,
         response: Map::new(),
         compiled_code: planned.map(|planned| Cow::Borrowed(planned.sql.as_str())),
-        relation_name: None,
+        relation_name: test.check.stored.as_ref().map(|rows| relation_name(&rows.table)),
     }
 }

@@ -72,7 +72,10 @@ impl RunContext<'_> {
                 partition_columns: Vec::new(),
                 about: self.identity.commit_info(token, &rows.table.table, "rows that break a data test"),
             };
-            match self.commit(&rows.table, change, staged).await?.outcome {
+            let outcome = self.commit(&rows.table, change, staged).await?.outcome;
+            // They belong to no release: nobody builds on them, and readers see the newest.
+            self.catalog.forget(&rows.table);
+            match outcome {
                 CommitOutcome::Committed(_) | CommitOutcome::Superseded(_) => return Ok(()),
                 // The other run's rows are replaced like any others.
                 CommitOutcome::Merge { .. } | CommitOutcome::Replan { .. } => {}

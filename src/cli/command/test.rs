@@ -7,7 +7,7 @@ use std::time::Instant;
 use crate::analyze::Input;
 use crate::check::CheckBatch;
 use crate::cli::app::App;
-use crate::cli::args::{EngineArgs, ProjectArgs, SelectArgs, TestArgs};
+use crate::cli::args::{EngineArgs, ProjectArgs, SelectArgs, StoreArgs, TestArgs};
 use crate::cli::exit::{Exit, done};
 use crate::diag::Diagnostic;
 use crate::execute::failed;
@@ -26,6 +26,8 @@ pub(crate) struct TestCommand {
     pub select: SelectArgs,
     #[command(flatten)]
     tests: TestArgs,
+    #[command(flatten)]
+    store: StoreArgs,
     /// Stop at the first test that fails
     #[arg(long, short = 'x')]
     fail_fast: bool,
@@ -42,7 +44,7 @@ impl TestCommand {
 
     fn try_run(self, app: &App<'_>) -> Result<Exit, Exit> {
         let started = Instant::now();
-        let (compiled, planned) = app.checks(app.load_and_compile(&self.project)?, self.tests.stored())?;
+        let (compiled, planned) = app.checks(app.load_and_compile(&self.project)?, self.store.by_default())?;
         let loaded = &compiled.loaded;
         let _warned = app.write(loaded, |artifacts| artifacts.write_manifest(&compiled, Some(&planned)));
         let mut tested = app.select_tests(&compiled, &self.select, self.tests, &planned)?;
