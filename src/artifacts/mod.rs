@@ -34,4 +34,4 @@ pub(crate) use node_id::NodeIds;
 pub(crate) use qualified::{qualified, relation_name};
 pub(crate) use run_results::{NodeResult, ResultStatus, RunResults};
 pub(crate) use source_results::{NewestRow, SourceResult, write_sources};
-pub(crate) use test_id::{TestFact, TestFacts, TestKey, each_test, test_aliases, test_ids, unit_test_id};
+pub(crate) use test_id::{TestFact, TestFacts, each_test, test_aliases, test_ids, unit_test_id};

@@ -7,17 +7,10 @@ use serde_json::{Map, Value};
 use super::digest::md5;
 use super::node_id::{NodeIds, base_name, version};
 use super::python_text::{repr, str_of};
-use crate::name::{ModelName, SchemaName, TableName, UnitTestName};
-use crate::project::{DeclaredTest, Model, Project, UnitTest};
+use crate::name::{SchemaName, TableName, UnitTestName};
+use crate::project::{DeclaredTest, Model, Project, TestKey, UnitTest};
 use crate::span::Span;
 use crate::template::ReferenceTarget;
-
-/// A data test as it is declared: where, and on which model. A line that describes all versions of a model is a test of each.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct TestKey {
-    pub span: Span,
-    pub declared_on: Option<ModelName>,
-}
 
 /// What is known of tests once they are rendered or planned.
 pub(crate) type TestFacts = BTreeMap<TestKey, TestFact>;

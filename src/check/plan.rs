@@ -8,11 +8,10 @@ use serde_json::Value;
 
 use super::{ALL, BrokenTest, CheckBatch, PlannedCheck, PlannedTests, Rule, RuleTarget, Scope, StoringTests};
 use crate::analyze::{Input, Planner, TypedModel};
-use crate::artifacts::TestKey;
 use crate::diag::{Checked, Code, Diagnostic, Sink, nearest};
 use crate::name::{ModelName, TableName};
 use crate::parallel::in_parallel;
-use crate::project::{DeclaredTest, Project, TestRule, TestStorage};
+use crate::project::{DeclaredTest, Project, TestKey, TestRule, TestStorage};
 use crate::select::{TestKind, TestOrigin};
 use crate::span::{FileId, Span};
 use crate::template::{Reference, ReferenceName, ReferencePlaces, ReferenceTarget, RenderedSql, SourceMap};
@@ -128,20 +127,22 @@ impl PlannedTests {
     }
 
     /// What is wrong with tests whose failing rows would go where others do, or a model's rows.
-    fn stored_twice(&self, guarded: Guarded<'_>) -> Vec<BrokenTest> {
-        let mut taken: BTreeMap<&TableName, Span> = BTreeMap::new();
+    fn stored_twice(&mut self, guarded: Guarded<'_>) -> Vec<BrokenTest> {
+        let mut taken: BTreeMap<TableName, Span> = BTreeMap::new();
         for model in guarded.typed.values().filter(|model| model.config.materialized.is_stored()) {
-            taken.insert(&model.table, Span::new(model.file, 0..0));
+            taken.insert(model.table.clone(), Span::new(model.file, 0..0));
         }
         let mut broken = Vec::new();
-        for check in self.guards.values().flatten().flat_map(|batch| &batch.checks) {
+        for check in self.guards.values_mut().flatten().flat_map(|batch| &mut batch.checks) {
             let Some(rows) = &check.stored else { continue };
-            let Some(first) = taken.insert(&rows.table, check.span) else { continue };
+            let Some(first) = taken.insert(rows.table.clone(), check.span) else { continue };
             let message = format!("the rows that break `{}` would replace others in `{}`", check.name, rows.table);
             let fault = Diagnostic::error(Code::DuplicateName, message).labelled(check.span, "kept by this");
             let fault = fault.labelled(first, "and by this");
             let fault = fault.help("give one of them another name: `config: { alias: … }`");
             broken.push(BrokenTest { model: check.declared_on.clone(), faults: vec![fault] });
+            // What others have found stays where it is.
+            check.stored = None;
         }
         broken
     }
@@ -361,7 +362,7 @@ pub(crate) fn unknown_kind(test: &DeclaredTest) -> Diagnostic {
     let help = match nearest(&test.kind.value, known.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
         None if let Some((package, _)) = test.kind.value.split_once('.') => {
-            format!("put the package into `dbt_packages/{package}`")
+            format!("list the package in `packages.yml` and run `karat deps`, or put it into `dbt_packages/{package}`")
         }
         None => format!(
             "define `{{% test {}(model) %}}` in a macro file, or use one of {}",

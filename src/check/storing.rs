@@ -6,9 +6,8 @@ use std::sync::Arc;
 use datafusion::logical_expr::LogicalPlan;
 
 use crate::analyze::TypedModel;
-use crate::artifacts::TestKey;
 use crate::name::{SchemaName, TableName};
-use crate::project::{AUDIT_SCHEMA, TestStorage};
+use crate::project::{AUDIT_SCHEMA, TestKey, TestStorage};
 
 /// Whether a test keeps them if its config says nothing of it: `--store-failures`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::load::{Compiled, plan_checks};
-use crate::artifacts::{TestKey, each_test, test_aliases};
+use crate::artifacts::{each_test, test_aliases};
 use crate::check::StoredByDefault;
 use crate::diag::Sink;
 use crate::name::{SchemaName, TableName};
-use crate::project::{AUDIT_SCHEMA, Project, TestStorage};
+use crate::project::{AUDIT_SCHEMA, Project, TestKey, TestStorage};
 
 /// The tables for failing rows that the data tests of a project have, if they store any.
 pub(super) fn tables_of_tests(project: &Project) -> BTreeSet<TableName> {

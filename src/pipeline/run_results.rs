@@ -7,12 +7,12 @@ use serde_json::{Map, Value, json};
 
 use super::load::{Compiled, Loaded};
 use super::recorder::{RecordedStep, RecordedTest, RunRecorder, StepState};
-use crate::artifacts::{NodeIds, NodeResult, ResultStatus, TestKey, qualified, relation_name, test_ids, unit_test_id};
+use crate::artifacts::{NodeIds, NodeResult, ResultStatus, qualified, relation_name, test_ids, unit_test_id};
 use crate::check::{Guards, PlannedCheck};
 use crate::figures::counted;
 use crate::graph::NodeId;
 use crate::name::{ModelName, NodeKind, TableName};
-use crate::project::TestSeverity;
+use crate::project::{TestKey, TestSeverity};
 use crate::unit_test::{UnitTestResult, UnitTestVerdict};
 
 /// What a command has done.

@@ -15,6 +15,7 @@ mod schema;
 mod ignore_rules;
 mod files;
 mod settings;
+mod test_config;
 mod test_rule;
 mod test_storage;
 mod generic_test;
@@ -81,7 +82,7 @@ pub use hooks::{ModelHooks, RunHook, RunHooks};
 pub use lake::{BucketLocation, LakeLocation};
 pub use load::{LoadRequest, load};
 pub use materialize::{BatchWrite, Materialization, Options, Upkeep};
-pub use model::{ArgumentSpans, Column, DeclaredTest, Model, SingularTest};
+pub use model::{ArgumentSpans, Column, DeclaredTest, Model, SingularTest, TestKey};
 pub use packages::{
     ContentsChange, DBT_PACKAGE, LISTS, LOCK_FILE, ListedPackage, LockedFor, LockedPackage, PACKAGE_FILE,
     PackageContents, PackageLock, PackageOrigin, ProjectPackages, package_name, packages_of_package, project_packages,
@@ -104,6 +105,7 @@ pub use source::{
 pub use source_place::SourcePlaces;
 pub use source_properties::{SourceProperties, WrittenColumn};
 pub use target::{StorageSettings, Target};
+pub use test_config::TestSettings;
 pub use test_rule::{TestRule, TestSeverity};
 pub use test_storage::{AUDIT_SCHEMA, TestStorage};
 pub use unit_test::{

@@ -8,6 +8,7 @@ use super::resource::ModelVersion;
 use super::seed::Seed;
 use super::settings::Settings;
 use super::snapshot::SnapshotTemplate;
+use super::test_config::TestSettings;
 use super::test_rule::TestRule;
 use super::test_storage::TestStorage;
 use crate::diag::{Code, Diagnostic};
@@ -137,6 +138,13 @@ pub struct DeclaredTest {
     pub span: Span,
 }
 
+/// A data test as it is declared: where, and on which model. A line that describes all versions of a model is a test of each.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TestKey {
+    pub span: Span,
+    pub declared_on: Option<ModelName>,
+}
+
 /// A file below a test path: a SELECT of the rows that must not exist.
 #[derive(Debug, Clone)]
 pub struct SingularTest {
@@ -145,4 +153,10 @@ pub struct SingularTest {
     pub package: String,
     pub file: FileId,
     pub path: String,
+    /// Relative to the test path.
+    pub below: String,
+    /// Whether a properties file gives a text; empty if not.
+    pub description: String,
+    /// What the project file and properties files say of it; `config()` in the file comes on top.
+    pub settings: TestSettings,
 }

@@ -49,10 +49,12 @@ pub(crate) const PROJECT: Keys = Keys {
         "macro-paths",
         "test-paths",
         "vars",
+        "data_tests",
         "models",
         "seeds",
         "snapshots",
         "sources",
+        "tests",
         "targets",
         "target",
     ],
@@ -70,7 +72,6 @@ pub(crate) const PROJECT: Keys = Keys {
     ],
     unused: &[
         "analyses",
-        "data_tests",
         "exposures",
         "functions",
         "metrics",
@@ -78,7 +79,6 @@ pub(crate) const PROJECT: Keys = Keys {
         "saved-queries",
         "selectors",
         "semantic-models",
-        "tests",
         "unit_tests",
     ],
     others: Others::Noted,
@@ -119,6 +119,8 @@ pub(crate) const PROPERTIES: Keys = Keys {
         "sources",
         "unit_tests",
         "analyses",
+        "data_tests",
+        "tests",
         "exposures",
         "groups",
         "metrics",
@@ -127,7 +129,7 @@ pub(crate) const PROPERTIES: Keys = Keys {
     ],
     // Descriptions of macros change nothing.
     harmless: &["anchors", "macros"],
-    unused: &["data_tests", "functions", "tests"],
+    unused: &["functions"],
     others: Others::Noted,
 };
 
@@ -351,6 +353,14 @@ pub(crate) const TEST_CONFIG: Keys = Keys {
         "tags",
     ],
     harmless: &["database", "description", "group", "materialized", "meta", "static_analysis"],
+    unused: &[],
+    others: Others::Noted,
+};
+
+pub(crate) const SINGULAR_TEST: Keys = Keys {
+    place: "a data test that is a file",
+    known: &["name", "description", "config"],
+    harmless: &["docs", "meta"],
     unused: &[],
     others: Others::Noted,
 };
