@@ -173,14 +173,14 @@ impl ListedPackage {
         let name = self.shown();
         if self.is_outside() {
             let message = format!("the package `{name}` lies outside of the project, where nothing is read");
-            let help = "run `karat deps`, or put a copy of it into `dbt_packages/`, under its name";
+            let help = "put a copy of it into `dbt_packages/`, under its name";
             return Diagnostic::warning(Code::UnknownMacro, message).at(self.span).help(help);
         }
         let message = format!("the package `{name}` is not here");
         let diagnostic = Diagnostic::warning(Code::UnknownMacro, message).at(self.span);
         diagnostic.help(match &self.origin {
             PackageOrigin::Git { .. } => "`karat deps` fetches it".to_owned(),
-            _ => format!("run `karat deps`, or put its files into `dbt_packages/{name}`"),
+            _ => format!("put its files into `dbt_packages/{name}`; `karat deps` says where they are"),
         })
     }
 }
