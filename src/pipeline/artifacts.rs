@@ -30,7 +30,7 @@ const NAMES: [&str; 5] = ["manifest.json", "run_results.json", "catalog.json", "
 pub(crate) const PAGE: &str = "docs.html";
 
 /// The folder of artifacts if nobody names another.
-const TARGET_PATH: &str = "target";
+pub(super) const TARGET_PATH: &str = "target";
 
 /// Where artifacts go.
 #[derive(Debug, Clone, Default)]

@@ -157,7 +157,10 @@ impl Loaded {
             None => None,
         };
         let request = SelectionRequest { named: chosen, known: &known, ..request };
-        let selectable = Selectable { project: &self.project, rendered: &self.rendered, dag: &self.dag, tests };
+        let artifacts = select::artifacts_asked_for(request);
+        let stored = self.stored_state(request.state, &artifacts).map_err(|wrong| sink.error(wrong))?;
+        let Self { project, rendered, dag, .. } = self;
+        let selectable = Selectable { project, rendered, dag, tests, stored: Some(&stored) };
         select::resolve(request, selectable, sink)
     }
 

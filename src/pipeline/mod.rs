@@ -49,6 +49,7 @@ mod session;
 mod site;
 mod status;
 mod source_buckets;
+mod state;
 mod storage;
 mod test_texts;
 mod testing;

@@ -63,6 +63,12 @@ impl Model {
         self.snapshot.as_ref().map_or_else(|| files.text(self.file), |snapshot| &snapshot.text)
     }
 
+    /// The same without what stands in the place of the rest of a file.
+    pub fn own_text<'a>(&'a self, files: &'a SourceFiles) -> &'a str {
+        let text = self.template(files);
+        if self.snapshot.is_some() { super::snapshot_blocks::without_fillers(text) } else { text }
+    }
+
     /// Where to show the model as a whole.
     pub fn place(&self) -> Span {
         // A file as a whole has no place of its own.
