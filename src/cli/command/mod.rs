@@ -7,6 +7,7 @@ mod compile;
 mod completions;
 mod demo;
 mod deps;
+mod diff;
 mod docs;
 mod doctor;
 mod explain;
@@ -117,6 +118,8 @@ commands! {
     Runs(runs::RunsCommand),
     /// List the versions of a table
     History(history::HistoryCommand),
+    /// Compare two states of a table: targets, releases or versions
+    Diff(diff::DiffCommand),
     /// Restore an old version of a table as its newest
     Restore(restore::RestoreCommand),
     /// Remove old files that no version or release needs any longer
