@@ -195,9 +195,10 @@ pub(super) fn as_written(files: &SourceFiles, span: Span) -> Option<Value> {
     let path = files.path(span.file);
     let text = files.slice(span).trim();
     let is_template = text.contains("{{") || text.contains("{%");
-    let is_scalar = !text.starts_with(['[', '|', '>']) && !(text.starts_with('{') && !text.starts_with("{{"));
+    let is_mapping = text.starts_with('{') && !text.starts_with("{{");
+    let is_block = is_mapping || text.starts_with(['[', '|', '>']);
     let is_yaml = path.ends_with(".yml") || path.ends_with(".yaml");
-    (is_yaml && is_template && is_scalar).then(|| Value::from(text.trim_matches(['"', '\''])))
+    (is_yaml && is_template && !is_block).then(|| Value::from(text.trim_matches(['"', '\''])))
 }
 
 /// `config` of a node.

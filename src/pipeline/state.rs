@@ -6,8 +6,8 @@ use std::io::{self, Read};
 use super::artifacts::TARGET_PATH;
 use super::load::Loaded;
 use crate::artifacts::{
-    Invocation, ManifestInputs, NodeIds, StoredManifest, TestFacts, resource_id, stored_results, stored_sources,
-    unit_test_id, write_manifest,
+    Invocation, ManifestInputs, NodeIds, ResourceIndex, StoredManifest, TestFacts, resource_id, stored_results,
+    stored_sources, unit_test_id, write_manifest,
 };
 use crate::diag::{Code, Diagnostic};
 use crate::graph::{NodeId, NodeName};
@@ -75,8 +75,11 @@ impl Loaded {
         // What a manifest does not know although it is in the graph has changed: missing knowledge never means unchanged.
         let has_changed = NodeChanges { is_new: false, changes: BTreeSet::from([NodeChange::Other]) };
         let unknown = artifacts.contains(&StoredArtifact::Manifest).then_some(has_changed);
+        let resources = self.project.resources.iter();
+        let resources: BTreeMap<NodeId, &Resource> =
+            resources.map(|resource| (NodeId::of_resource(resource), resource)).collect();
         let of_nodes = self.dag.order().iter().map(|node| {
-            let stored = self.id_of(node).and_then(|id| known.get(&id)).cloned().unwrap_or_default();
+            let stored = self.id_of(node, &resources).and_then(|id| known.get(&id)).cloned().unwrap_or_default();
             let changes = stored.changes.or_else(|| unknown.clone());
             (node.clone(), StoredNode { changes, ..stored })
         });
@@ -137,6 +140,7 @@ impl Loaded {
             project: &self.project,
             rendered: &self.rendered,
             files: &self.files,
+            resources: ResourceIndex::new(&self.project.resources),
             typed: &BTreeMap::new(),
             tests: &TestFacts::new(),
             invocation: &Invocation::new(id, now, now, host.variables()),
@@ -148,16 +152,13 @@ impl Loaded {
     }
 
     /// dbt's id of a node of the graph.
-    fn id_of(&self, node: &NodeId) -> Option<String> {
+    fn id_of(&self, node: &NodeId, resources: &BTreeMap<NodeId, &Resource>) -> Option<String> {
         let ids = NodeIds::new(&self.project);
         match &node.name {
             NodeName::Source(name) => Some(ids.of_source(name)),
             NodeName::Seed(name) | NodeName::Model(name) | NodeName::Snapshot(name) => ids.of_name(name),
             NodeName::UnitTest(name) => self.project.unit_tests.get(name).map(|test| unit_test_id(&self.project, test)),
-            NodeName::Resource(_) => {
-                let is_it = |resource: &&Resource| NodeId::of_resource(resource) == *node;
-                self.project.resources.iter().find(is_it).map(resource_id)
-            }
+            NodeName::Resource(_) => resources.get(node).copied().map(resource_id),
         }
     }
 }

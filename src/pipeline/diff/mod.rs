@@ -15,7 +15,7 @@ use pin::PinnedTable;
 pub(crate) use place::TablePlace;
 use plans::{ComparedTables, TableSide};
 pub(crate) use report::TableDiff;
-use report::{ColumnChange, DiffState};
+use report::{ComparedTypes, DiffState};
 pub(crate) use text::DiffFormat;
 
 use super::load::Loaded;
@@ -151,13 +151,13 @@ fn common_columns(old: &[StoredColumn], new: &[StoredColumn]) -> Vec<StoredColum
     new.iter().filter(|column| old.contains(column) && column.field().is_some()).cloned().collect()
 }
 
-fn column_changes(old: &[StoredColumn], new: &[StoredColumn]) -> Vec<ColumnChange> {
+fn column_changes(old: &[StoredColumn], new: &[StoredColumn]) -> Vec<ComparedTypes> {
     let before: BTreeMap<&str, &StoredColumn> = old.iter().map(|column| (column.name.as_str(), column)).collect();
     let now: BTreeMap<&str, &StoredColumn> = new.iter().map(|column| (column.name.as_str(), column)).collect();
     let words = |column: &&StoredColumn| column.type_in_words();
     let mut names: Vec<&str> = new.iter().map(|column| column.name.as_str()).collect();
     names.extend(old.iter().map(|column| column.name.as_str()).filter(|name| !now.contains_key(name)));
-    let change = |name: &str| ColumnChange {
+    let change = |name: &str| ComparedTypes {
         column: name.to_owned(),
         from: before.get(name).map(words),
         to: now.get(name).map(words),

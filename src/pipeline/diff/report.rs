@@ -15,7 +15,7 @@ pub(crate) struct DiffState {
 
 /// A column that only one state has, or that has another type.
 #[derive(Debug, Clone)]
-pub(crate) struct ColumnChange {
+pub(crate) struct ComparedTypes {
     pub column: String,
     /// The type in SQL's words. `None` if the column is new.
     pub from: Option<String>,
@@ -96,7 +96,7 @@ pub(crate) struct RowsDiff {
 pub(crate) struct TableDiff {
     pub from: DiffState,
     pub to: DiffState,
-    pub columns: Vec<ColumnChange>,
+    pub columns: Vec<ComparedTypes>,
     pub rows: RowsDiff,
 }
 
