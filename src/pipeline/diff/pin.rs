@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use super::place::TableMoment;
+use crate::delta::Version;
 use crate::diag::{Code, Diagnostic};
 use crate::failure::Failure;
+use crate::figures::counted;
 use crate::name::TableName;
 use crate::store::{Lake, StoreError};
 use crate::table::TableState;
@@ -66,7 +68,7 @@ impl DiffSide<'_> {
         }
     }
 
-    async fn at(&self, live: &Arc<TableState>, version: crate::delta::Version) -> Result<Arc<TableState>, Failure> {
+    async fn at(&self, live: &Arc<TableState>, version: Version) -> Result<Arc<TableState>, Failure> {
         if live.version == version {
             return Ok(Arc::clone(live));
         }
@@ -79,10 +81,25 @@ impl DiffSide<'_> {
         } else {
             None
         };
-        found.filter(|state| state.id == live.id).ok_or_else(|| {
+        let found = found.filter(|state| state.id == live.id).ok_or_else(|| {
             let message = format!("`{}` has no version {version} in target `{}`", self.table, self.target);
             let diagnostic = Diagnostic::error(Code::UnknownVersion, message);
             Failure::Project(diagnostic.help(format!("`karat history {}` lists the versions", self.table)))
-        })
+        })?;
+        // A newest version without a file is damaged, and an old one may be as `karat gc` has left it.
+        let lost = self.lake.lost_files(&self.table, &found).await?;
+        if lost.gone.is_empty() {
+            return Ok(found);
+        }
+        let files = counted(found.files.len(), "file");
+        let message = format!(
+            "version {version} of `{}` in target `{}` has lost {} of its {files}",
+            self.table,
+            self.target,
+            lost.gone.len(),
+        );
+        let diagnostic = Diagnostic::error(Code::UnknownVersion, message)
+            .note("`karat gc` removes the files of versions that are older than its retention");
+        Err(Failure::Project(diagnostic.help(format!("choose a newer version: `karat history {}`", self.table))))
     }
 }
