@@ -98,6 +98,7 @@ pub use source::{
     CsvFormat, Limit, MissingColumn, OnBadRow, OnMissing, Source, SourceColumn, SourceFormat, SourceLack,
     UnknownColumn, UnlocatedSource,
 };
+pub use source_files::format_of_ending;
 pub use source_place::SourcePlaces;
 pub use source_properties::{SourceProperties, WrittenColumn};
 pub use target::{StorageSettings, Target};

@@ -97,7 +97,7 @@ commands! {
     Migrate(migrate::MigrateCommand),
     /// Do again what the last command did not finish
     Retry(retry::RetryCommand),
-    /// Say how fresh sources are
+    /// Say how fresh sources are, or declare files as a source
     Source(source::SourceCommand),
     /// Write a page of the project, and manifest.json and catalog.json, which other tools read
     Docs(docs::DocsCommand),
