@@ -4,12 +4,14 @@
 //! axes, `slots.rs` says where bars stand, `wording.rs` writes values and places, `terminal/` and `svg/` draw.
 //! Nothing here knows a table or a query.
 
+mod page;
 mod scale;
 mod slots;
 mod svg;
 mod terminal;
 mod wording;
 
+pub(crate) use page::{PageChart, PageRoom};
 pub(crate) use scale::{BinEdges, bin_edges};
 pub(crate) use svg::svg;
 pub(crate) use terminal::{TerminalStyle, in_terminal};
@@ -52,7 +54,7 @@ pub(crate) struct ChartFigure {
     pub text: Option<String>,
     /// Of what, and of when: `mau, 2023-06-01`.
     pub of: String,
-    /// The value before it, if there is one.
+    /// The one before it, if there is one: `2023-05-01: 281`.
     pub before: Option<String>,
 }
 

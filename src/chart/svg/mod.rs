@@ -119,7 +119,7 @@ fn text_alone(words: &str) -> Drawn {
 
 fn number(figure: &ChartFigure) -> Drawn {
     let value = figure.text.as_deref().unwrap_or("null");
-    let before = figure.before.iter().map(|before| format!("; {before}"));
+    let before = figure.before.iter().map(|before| format!(" ({before})"));
     let of = format!("{}{}", figure.of, before.collect::<String>());
     let body = text("figure", MARGIN, 84.0, "start", value) + &text("quiet", MARGIN, 112.0, "start", &of);
     Drawn { body, bottom: 112.0, note: None }

@@ -67,7 +67,7 @@ pub(crate) fn in_terminal(chart: &Chart, style: TerminalStyle) -> String {
 
 fn number(figure: &ChartFigure, style: TerminalStyle) -> String {
     let value = style.strong(figure.text.as_deref().unwrap_or("null"));
-    let before = figure.before.iter().map(|before| format!("; {before}"));
+    let before = figure.before.iter().map(|before| format!(" ({before})"));
     let of = format!("{}{}", figure.of, before.collect::<String>());
     format!("  {value}   {}", style.quiet(&visible(&of, true)))
 }

@@ -130,7 +130,7 @@ impl ChartDrawer<'_> {
             return Err(several_rows(chart, &x, &place_text(&places, 0)));
         }
         let before = (places.len() > 1)
-            .then(|| format!("{} on {}", text(1).unwrap_or_else(|| "null".to_owned()), place_text(&places, 1)));
+            .then(|| format!("{}: {}", place_text(&places, 1), text(1).unwrap_or_else(|| "null".to_owned())));
         let of = format!("{}, {}", measure.value, place_text(&places, 0));
         let figure = ChartFigure { text: text(0), of, before };
         Ok(ChartDrawing { picture: ChartPicture::Number(figure), notes: Vec::new() })

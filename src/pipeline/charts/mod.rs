@@ -1,6 +1,7 @@
 //! Charts of models: checked with the project, and drawn of the tables as they are.
 
 mod draw;
+mod page;
 mod plan;
 mod values;
 
@@ -9,6 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub(crate) use draw::ChartDrawer;
+pub(crate) use page::{ChartsOfModels, page_charts};
 pub(crate) use plan::{PlannedChart, chart_faults};
 
 use super::load::Compiled;
@@ -56,7 +58,7 @@ fn charts_of_model<'a>(compiled: &'a Compiled, name: &ModelName) -> Vec<PlannedC
 }
 
 /// Every chart of the project whose model is well.
-pub(crate) fn all_charts(compiled: &Compiled) -> Vec<PlannedChart<'_>> {
+fn all_charts(compiled: &Compiled) -> Vec<PlannedChart<'_>> {
     compiled.loaded.dag.models().flat_map(|name| charts_of_model(compiled, name)).collect()
 }
 
