@@ -21,6 +21,9 @@ use chrono::{DateTime, Datelike};
 
 use crate::project::ValueFormat;
 
+/// Larger numbers are not drawn: the distance of two of them may be none that a double can hold.
+pub(crate) const LARGEST: f64 = 1e300;
+
 /// The microseconds of a day.
 const DAY: i64 = 86_400_000_000;
 
@@ -92,7 +95,7 @@ pub(crate) enum ChartPlaces {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ChartSeries {
     pub name: String,
-    /// Finite, or `None` where nothing is drawn.
+    /// Within [`LARGEST`], or `None` where nothing is drawn.
     pub values: Vec<Option<f64>>,
 }
 

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Datelike, Months, NaiveDate, TimeDelta};
 
-use super::Extent;
+use super::{ChartPlaces, Extent, LARGEST};
 use crate::day::midnight;
 use crate::project::ValueFormat;
 
@@ -27,17 +27,17 @@ pub(super) struct ScaleRequest {
     pub steps: usize,
 }
 
-/// Steps of lengths of time, in seconds; above an hour's multiples, days.
-const TIME_STEPS: [f64; 15] =
-    [1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1_800.0, 3_600.0, 10_800.0, 21_600.0];
-const DAY_SECONDS: f64 = 86_400.0;
+/// Steps of lengths of time, in seconds; above them, days.
+const TIME_STEPS: [i64; 15] = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 10_800, 21_600];
+const DAY_SECONDS: i64 = 86_400;
 
 /// A line over values that hardly differ would be flat if its axis began at zero.
 const FLAT: f64 = 0.6;
 
 impl ScaleRequest {
     pub fn scale(self) -> ValueScale {
-        let Extent { mut low, mut high } = self.extent;
+        let mut low = self.extent.low.max(-LARGEST);
+        let mut high = self.extent.high.min(LARGEST);
         // Beyond this the steps would be smaller than what a double can tell apart.
         if high - low <= high.abs().max(low.abs()) * 1e-9 {
             low = low.min(0.0);
@@ -53,64 +53,70 @@ impl ScaleRequest {
             high = low + 1.0;
         }
         let steps = self.steps.max(1) as f64;
-        // Each side is divided first: the difference of two large numbers may be none.
-        let step = nice_step(high / steps - low / steps, self.format, self.is_whole);
-        let first = (low / step).floor();
-        let last = (high / step).ceil().max(first + 1.0);
-        // No sum of steps, whose errors would add up.
-        let ticks: Vec<f64> = (0..=(last - first) as usize).map(|tick| (first + tick as f64) * step).collect();
-        ValueScale { low: first * step, high: last * step, ticks }
+        let step = nice_step((high - low) / steps, self.format, self.is_whole);
+        let first = (low / step.value()).floor();
+        let last = (high / step.value()).ceil().max(first + 1.0);
+        // Multiples of the step, and no sums, whose errors would add up.
+        let ticks: Vec<f64> = (0..=(last - first) as usize).map(|tick| step.times(first + tick as f64)).collect();
+        ValueScale { low: step.times(first), high: step.times(last), ticks }
     }
 }
 
 impl ValueScale {
     /// How far a value is from the lower end, as a share of the whole.
     pub fn share(&self, value: f64) -> f64 {
-        let whole = self.high / 2.0 - self.low / 2.0;
-        ((value / 2.0 - self.low / 2.0) / whole).clamp(0.0, 1.0)
+        ((value - self.low) / (self.high - self.low)).clamp(0.0, 1.0)
     }
 }
 
 /// The smallest round step that is not below `wanted`.
-fn nice_step(wanted: f64, format: ValueFormat, is_whole: bool) -> f64 {
+fn nice_step(wanted: f64, format: ValueFormat, is_whole: bool) -> RoundStep {
     let unit = match format {
-        ValueFormat::Seconds => 1.0,
-        ValueFormat::Milliseconds => 1_000.0,
-        ValueFormat::Number | ValueFormat::Percent | ValueFormat::Bytes => 0.0,
+        ValueFormat::Seconds => 1,
+        ValueFormat::Milliseconds => 1_000,
+        ValueFormat::Number | ValueFormat::Percent | ValueFormat::Bytes => 0,
     };
-    if unit > 0.0 && wanted > unit {
-        let found = TIME_STEPS.iter().map(|step| step * unit).find(|step| *step >= wanted);
-        return found.unwrap_or_else(|| decimal_step(wanted / unit / DAY_SECONDS).value() * unit * DAY_SECONDS);
+    if unit > 0 && wanted > unit as f64 {
+        let seconds = wanted / unit as f64;
+        let found = TIME_STEPS.into_iter().find(|step| *step as f64 >= seconds);
+        if let Some(step) = found {
+            return RoundStep { digits: step * unit, power: 0 };
+        }
+        let days = decimal_step(seconds / DAY_SECONDS as f64);
+        return RoundStep { digits: days.digits * DAY_SECONDS * unit, ..days };
     }
-    let step = decimal_step(wanted).value();
-    if is_whole && format != ValueFormat::Percent { step.max(1.0) } else { step }
+    let step = decimal_step(wanted);
+    if is_whole && format != ValueFormat::Percent && step.power < 0 { RoundStep { digits: 1, power: 0 } } else { step }
 }
 
-/// A step of one digit, exactly: `digit` times ten to the power of `power`.
+/// A step as it is written in decimal digits: `digits` times ten to the power of `power`.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct DecimalStep {
-    digit: i128,
+struct RoundStep {
+    digits: i64,
     power: i32,
 }
 
-impl DecimalStep {
+impl RoundStep {
     fn value(self) -> f64 {
-        // Division by a power of ten is exact where multiplication with its inverse is not: 3 / 10, not 3 * 0.1.
-        match self.power {
-            power @ ..0 => self.digit as f64 / 10_f64.powi(-power),
-            power => self.digit as f64 * 10_f64.powi(power),
-        }
+        self.times(1.0)
+    }
+
+    fn times(self, count: f64) -> f64 {
+        let digits = self.digits as f64 * count;
+        // Division by a power of ten gives the double that is written so, and multiplication with its inverse does not: 3 / 10
+        // is 0.3, and 3 * 0.1 is not.
+        if self.power < 0 { digits / 10_f64.powi(-self.power) } else { digits * 10_f64.powi(self.power) }
     }
 }
 
 /// 1, 2 or 5 times a power of ten, not below `wanted`.
-fn decimal_step(wanted: f64) -> DecimalStep {
-    let wanted = if wanted.is_finite() && wanted > 0.0 { wanted.clamp(1e-300, 1e307) } else { 1.0 };
+fn decimal_step(wanted: f64) -> RoundStep {
+    let wanted = if wanted > 0.0 { wanted.clamp(1e-300, 1e301) } else { 1.0 };
     let power = wanted.log10().floor() as i32;
-    let candidates =
-        [(1, power), (2, power), (5, power), (1, power + 1)].map(|(digit, power)| DecimalStep { digit, power });
-    let found = candidates.into_iter().find(|step| step.value() >= wanted * (1.0 - 1e-9));
-    found.unwrap_or(DecimalStep { digit: 2, power: power + 1 })
+    let steps = [(1, power), (2, power), (5, power), (1, power + 1)].map(|(digits, power)| RoundStep { digits, power });
+    // The logarithm of a power of ten may come out a little below it.
+    let found = steps.into_iter().find(|step| step.value() >= wanted * (1.0 - 1e-9));
+    found.unwrap_or(RoundStep { digits: 2, power: power + 1 })
 }
 
 /// The edges of a histogram's ranges, as numbers and as they stand in SQL.
@@ -119,19 +125,25 @@ pub(crate) struct BinEdges {
     pub numbers: Vec<f64>,
     /// The edges between ranges: without the first and the last.
     pub inner: Vec<String>,
+    /// Whether each range holds one whole number.
+    pub is_each: bool,
 }
 
-/// Divides values into about `bins` ranges of a round size.
+/// Divides values into about `bins` ranges of a round size. An edge belongs to the range that it begins, and the last edge
+/// to the range before it.
 pub(crate) fn bin_edges(extent: Extent, bins: usize, is_whole: bool, format: ValueFormat) -> BinEdges {
-    let scale = |steps| ScaleRequest { extent, has_zero: false, is_whole, format, steps }.scale();
-    // A round size is not below the one that was asked for, so there may be fewer ranges, and at both ends one more.
-    let mut ticks = scale(bins).ticks;
-    let first = ticks.iter().rposition(|tick| *tick <= extent.low).unwrap_or(0);
-    ticks.drain(..first);
-    let last = ticks.iter().position(|tick| *tick >= extent.high).unwrap_or(ticks.len() - 1).max(1);
-    ticks.truncate(last + 1);
-    let inner = ticks.get(1..ticks.len() - 1).unwrap_or_default().iter().map(f64::to_string).collect();
-    BinEdges { numbers: ticks, inner }
+    let low = extent.low;
+    // Smaller ranges would be smaller than what a double can tell apart.
+    let length = (extent.high - low).max(low.abs() * 1e-9);
+    let step = nice_step(length / bins.max(1) as f64, format, is_whole);
+    let is_each = is_whole && step.value() == 1.0;
+    // Each whole number has a range to itself, the last one too.
+    let high = if is_each { extent.high + 1.0 } else { extent.high };
+    let first = (low / step.value()).floor();
+    let last = (high / step.value()).ceil().max(first + 1.0);
+    let numbers: Vec<f64> = (0..=(last - first) as usize).map(|edge| step.times(first + edge as f64)).collect();
+    let inner = numbers.get(1..numbers.len() - 1).unwrap_or_default().iter().map(f64::to_string).collect();
+    BinEdges { numbers, inner, is_each }
 }
 
 /// A mark on an axis of time.
@@ -214,16 +226,20 @@ impl TimeStep {
     }
 }
 
-/// At most so many marks between two times in microseconds since 1970; none if the times are outside of the calendar.
-pub(super) fn time_ticks(low: i64, high: i64, most: usize) -> Vec<TimeTick> {
-    let ends = DateTime::from_timestamp_micros(low).zip(DateTime::from_timestamp_micros(high));
-    let Some((low, high)) = ends else { return Vec::new() };
+/// At most so many marks between two times in microseconds since 1970, of which none is finer than the places; none if the
+/// times are outside of the calendar.
+pub(super) fn time_ticks(places: &ChartPlaces, most: usize) -> Vec<TimeTick> {
+    let (ChartPlaces::Days(at) | ChartPlaces::Months(at) | ChartPlaces::Times(at)) = places else { return Vec::new() };
+    let time = |micros: &i64| DateTime::from_timestamp_micros(*micros);
+    let Some((low, high)) = at.first().and_then(time).zip(at.last().and_then(time)) else { return Vec::new() };
     // Fine steps over a long time are not even counted.
     let seconds = (high - low).num_seconds();
     let is_possible = |step: &TimeStep| match step {
-        TimeStep::Seconds(length) => seconds / length <= most as i64,
-        TimeStep::Days(days) => seconds / (days * 86_400) <= most as i64,
-        TimeStep::Months(months) => seconds / (i64::from(*months) * 31 * 86_400) <= most as i64 + 1,
+        TimeStep::Seconds(length) => matches!(places, ChartPlaces::Times(_)) && seconds / length <= most as i64,
+        TimeStep::Days(days) => {
+            !matches!(places, ChartPlaces::Months(_)) && seconds / (days * DAY_SECONDS) <= most as i64
+        }
+        TimeStep::Months(months) => seconds / (i64::from(*months) * 31 * DAY_SECONDS) <= most as i64 + 1,
     };
     TimeStep::all().filter(is_possible).find_map(|step| step.ticks(low, high, most)).unwrap_or_default()
 }
@@ -242,7 +258,8 @@ mod tests {
     }
 
     fn labels(low: &str, high: &str, most: usize) -> Vec<String> {
-        time_ticks(micros(low), micros(high), most).into_iter().map(|tick| tick.label).collect()
+        let places = ChartPlaces::Times(vec![micros(low), micros(high)]);
+        time_ticks(&places, most).into_iter().map(|tick| tick.label).collect()
     }
 
     #[test]
@@ -258,7 +275,7 @@ mod tests {
     fn values_that_are_all_equal_or_as_large_as_can_be_have_an_axis() {
         assert_eq!(scale(0.0, 0.0, true).ticks, [0.0, 0.5, 1.0]);
         assert_eq!(scale(7.0, 7.0, false).ticks, [0.0, 2.0, 4.0, 6.0, 8.0]);
-        let huge = scale(f64::MIN / 2.0, f64::MAX / 2.0, true);
+        let huge = scale(-LARGEST, LARGEST, true);
         assert!(huge.ticks.iter().all(|tick| tick.is_finite()), "{huge:?}");
         assert!((huge.share(0.0) - 0.5).abs() < 0.01);
         let far = scale(1e15, 1e15 + 1.0, false);
@@ -278,9 +295,20 @@ mod tests {
             "as they are written, not 0.30000000000000004"
         );
         let one = bin_edges(Extent { low: 5.0, high: 5.0 }, 20, true, ValueFormat::Number);
-        assert!(one.numbers.len() >= 2 && one.numbers[0] <= 5.0, "{one:?}");
+        assert_eq!(one, BinEdges { numbers: vec![5.0, 6.0], inner: Vec::new(), is_each: true });
+        let far = bin_edges(Extent { low: 1e300, high: 1e300 }, 20, false, ValueFormat::Number);
+        assert!(far.numbers.len() >= 2 && far.numbers.len() < 5, "{far:?}");
+        let each = bin_edges(Extent { low: 1.0, high: 3.0 }, 20, true, ValueFormat::Number);
+        assert_eq!(each.numbers, [1.0, 2.0, 3.0, 4.0], "3 does not join 2");
         let long = bin_edges(Extent { low: 0.0, high: 7000.0 }, 12, true, ValueFormat::Seconds);
         assert_eq!(long.inner.first().map(String::as_str), Some("600"));
+    }
+
+    #[test]
+    fn days_have_no_marks_of_hours() {
+        let days = ChartPlaces::Days(vec![micros("2023-01-30T00:00:00"), micros("2023-02-01T00:00:00")]);
+        let labels: Vec<String> = time_ticks(&days, 6).into_iter().map(|tick| tick.label).collect();
+        assert_eq!(labels, ["2023-01-30", "2023-01-31", "2023-02-01"]);
     }
 
     #[test]
@@ -293,7 +321,10 @@ mod tests {
             labels("2023-01-30T00:00:00", "2023-02-20T00:00:00", 4),
             ["2023-01-30", "2023-02-06", "2023-02-13", "2023-02-20"]
         );
-        assert_eq!(labels("2023-01-30T22:30:00", "2023-01-31T02:30:00", 4), ["01-31 00:00"]);
+        assert_eq!(
+            labels("2023-01-30T22:30:00", "2023-01-31T02:30:00", 4),
+            ["01-30 23:00", "01-31 00:00", "01-31 01:00", "01-31 02:00"]
+        );
         assert_eq!(labels("2019-05-30T00:00:00", "2023-01-31T02:30:00", 4), ["2020", "2021", "2022", "2023"]);
     }
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::node::{Node, YamlFields, YamlKind};
 use super::scalar::{Scalar, Typed};
-use super::schema::{self, known_keys};
-use crate::diag::{Checked, Code, Diagnostic, Sink};
+use super::schema;
+use crate::diag::{Checked, Code, Diagnostic, Sink, all_of, nearest};
 use crate::span::{Span, Spanned};
 
 /// A chart of a model's columns, as it was declared.
@@ -207,7 +207,7 @@ fn format(fields: &YamlFields<'_>, sink: &mut Sink) -> ValueFormat {
 
 /// Adds the nearest word, or, if none is near, all of them.
 fn suggested(diagnostic: Diagnostic, typed: &str, known: &[&str], what: &str) -> Diagnostic {
-    let suggestion = crate::diag::nearest(typed, known.iter().copied());
+    let suggestion = nearest(typed, known.iter().copied());
     match suggestion {
         Some(_) => diagnostic.suggest(typed, known.iter().copied()),
         None => diagnostic.help(format!("the {what} are {}", known.join(", "))),
@@ -221,7 +221,8 @@ fn check_keys(fields: &YamlFields<'_>, name: &Spanned<String>, kind: ChartKind, 
     if let Some((key, _)) = fields.entries().iter().find(|(key, _)| is_idle(&key.value)) {
         let message = format!("`{}` means nothing for a chart of type `{}`", key.value, kind.word());
         let diagnostic = Diagnostic::error(Code::InvalidConfig, message).at(key.span);
-        return Err(sink.error(known_keys(diagnostic, "", kind.keys())));
+        let keys = all_of(kind.keys().iter().copied());
+        return Err(sink.error(diagnostic.help(format!("beside those of every chart, its keys are {keys}"))));
     }
     if let Some(missing) = kind.required().iter().find(|key| fields.get(key).is_none()) {
         let message = format!("the chart `{}` has no `{missing}`", name.value);
@@ -254,7 +255,6 @@ fn count(fields: &YamlFields<'_>, key: &str, most: usize, sink: &mut Sink) -> Op
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::project::testing::{load, said};
 
     const MODEL: (&str, &str) = ("models/gold/daily.sql", "select 1");
@@ -288,6 +288,108 @@ models:
   - {name: k, type: histogram, x: day, bins: 1000}
   - {name: l, type: number, y: users, format: percents}
 ";
-        insta::assert_snapshot!(said("name: p", &[MODEL, ("models/a.yml", yaml)]), @"");
+        insta::assert_snapshot!(said("name: p", &[MODEL, ("models/a.yml", yaml)]), @r"
+        error[invalid-config]: `lines` is not a type of chart
+         --> models/a.yml:5:21
+          |
+        5 |   - {name: a, type: lines, x: day, y: users}
+          |                     ^^^^^
+          |
+          = help: did you mean `line`?
+
+        error[invalid-config]: `pie` is not a type of chart
+         --> models/a.yml:6:21
+          |
+        6 |   - {name: b, type: pie, x: day, y: users}
+          |                     ^^^
+          |
+          = help: the types are line, bar, number, histogram
+
+        error[invalid-yaml]: the chart `c` has no `y`
+         --> models/a.yml:7:12
+          |
+        7 |   - {name: c, type: line, x: day}
+          |            ^
+          |
+          = help: add `y: …`, the column that is measured
+
+        error[invalid-config]: `y` means nothing for a chart of type `histogram`
+         --> models/a.yml:8:40
+          |
+        8 |   - {name: d, type: histogram, x: day, y: users}
+          |                                        ^
+          |
+          = help: beside those of every chart, its keys are `x` and `bins`
+
+        error[invalid-config]: a chart that is split has one measure
+         --> models/a.yml:9:45
+          |
+        9 |   - {name: e, type: bar, x: day, y: [users, sessions], split: country}
+          |                                             ^^^^^^^^          ------- splits the chart
+          |                                             |
+          |                                             the second measure
+          |
+          = help: declare a chart for each measure
+
+        error[invalid-config]: `limit` must be a whole number from 1
+          --> models/a.yml:10:51
+           |
+        10 |   - {name: f, type: bar, x: day, y: users, limit: 0}
+           |                                                   ^
+
+        error[unknown-key]: `fromat` is not a key of a chart
+          --> models/a.yml:11:44
+           |
+        11 |   - {name: g, type: bar, x: day, y: users, fromat: percent}
+           |                                            ^^^^^^
+           |
+           = help: did you mean `format`?
+
+        error[duplicate-name]: two charts of the model are called `g`
+          --> models/a.yml:12:12
+           |
+        11 |   - {name: g, type: bar, x: day, y: users, fromat: percent}
+           |            - the first one
+        12 |   - {name: g, type: bar, x: day, y: users}
+           |            ^
+
+        error[invalid-name]: `h i` is not a name for a chart
+          --> models/a.yml:13:12
+           |
+        13 |   - {name: h i, type: bar, x: day, y: users}
+           |            ^^^
+           |
+           = help: use letters, digits, `_` and `-`; `title` takes any text
+
+        error[invalid-yaml]: a chart has no `name`
+          --> models/a.yml:14:6
+           |
+        14 |   - {type: bar}
+           |      ^^^^
+           |
+           = help: add `name: …`
+
+        error[invalid-yaml]: the chart `j` has no `type`
+          --> models/a.yml:15:12
+           |
+        15 |   - {name: j, x: day}
+           |            ^
+           |
+           = help: add `type: …`, one of line, bar, number, histogram
+
+        error[invalid-config]: `bins` must be a whole number from 1 to 100
+          --> models/a.yml:16:46
+           |
+        16 |   - {name: k, type: histogram, x: day, bins: 1000}
+           |                                              ^^^^
+
+        error[invalid-config]: `percents` is not a format of charts
+          --> models/a.yml:17:47
+           |
+        17 |   - {name: l, type: number, y: users, format: percents}
+           |                                               ^^^^^^^^
+           |
+           = help: did you mean `percent`?
+        ");
     }
 }

@@ -27,9 +27,8 @@ pub(super) fn bars(plot: &ChartPlot) -> Drawn {
     };
     let lowest = plot.values().fold(0.0, f64::min);
     let highest = plot.values().fold(0.0, f64::max);
-    // Halves, because the difference of two large numbers may be none.
-    let whole = highest / 2.0 - lowest / 2.0;
-    let x = |value: f64| area.left + if whole > 0.0 { (value / 2.0 - lowest / 2.0) / whole * area.width } else { 0.0 };
+    let whole = highest - lowest;
+    let x = |value: f64| area.left + if whole > 0.0 { (value - lowest) / whole * area.width } else { 0.0 };
     let zero = x(0.0);
     for (place, name) in names.iter().enumerate() {
         let top = area.top + (group + GAP) * place as f64;

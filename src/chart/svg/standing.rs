@@ -126,10 +126,9 @@ impl PlaceAxis {
         };
         let most = ((self.area.width / TIME_LABEL) as usize).max(2);
         let marks: Vec<PlaceMark> = match places {
-            ChartPlaces::Days(at) | ChartPlaces::Months(at) | ChartPlaces::Times(at) => {
-                let ends = at.first().zip(at.last());
-                let ticks = ends.map(|(first, last)| time_ticks(*first, *last, most)).unwrap_or_default();
-                ticks.into_iter().map(|tick| PlaceMark { x: self.x(tick.at as f64), text: tick.label }).collect()
+            ChartPlaces::Days(_) | ChartPlaces::Months(_) | ChartPlaces::Times(_) => {
+                let ticks = time_ticks(places, most).into_iter();
+                ticks.map(|tick| PlaceMark { x: self.x(tick.at as f64), text: tick.label }).collect()
             }
             ChartPlaces::Numbers(numbers) if self.length > 0.0 => {
                 let extent = Extent { low: self.first, high: self.first + self.length };

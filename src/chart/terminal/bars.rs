@@ -31,9 +31,14 @@ pub(super) fn standing(plot: &ChartPlot, style: TerminalStyle) -> StandingBars {
     let slots = Slots::of(&plot.places);
     let height = if plot.series.len() == 1 { HEIGHT } else { HEIGHT_OF_SEVERAL };
     let levels = Levels::of(plot, height);
-    let marks =
-        value_scale(plot, true).ticks.into_iter().map(|tick| (levels.line_at(tick), value_text(tick, plot.format)));
-    let labels = LineLabels::new(height, marks.rev());
+    let mut marks: Vec<(usize, String)> = Vec::new();
+    let ticks = value_scale(plot, true, height / 2).ticks;
+    // Where two marks belong to one line, zero stays: it says where the bars begin.
+    let zero = ticks.iter().filter(|tick| **tick == 0.0);
+    for tick in zero.chain(ticks.iter().rev()) {
+        marks.push((levels.line_at(*tick), value_text(*tick, plot.format)));
+    }
+    let labels = LineLabels::new(height, marks);
     let room = style.width.saturating_sub(labels.indent());
     let columns = slots.columns(plot, room);
     let bar = BarWidth::of(&columns, room);
@@ -83,9 +88,8 @@ struct Levels {
 
 impl Levels {
     fn of(plot: &ChartPlot, height: usize) -> Self {
-        let scale = value_scale(plot, true);
-        let whole = scale.high / 2.0 - scale.low / 2.0;
-        let share = scale.high / 2.0 / whole;
+        let scale = value_scale(plot, true, height / 2);
+        let share = scale.high / (scale.high - scale.low);
         let mut above = (share * height as f64).round() as usize;
         // Whatever has values has a line.
         if scale.high > 0.0 {
@@ -154,12 +158,11 @@ pub(super) fn lying(plot: &ChartPlot, style: TerminalStyle) -> Vec<String> {
     let name_width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
     let values = plot.values().map(|value| value_text(value, plot.format).chars().count());
     let room = style.width.saturating_sub(indent(name_width) + values.max().unwrap_or(0) + 1).max(10);
-    let scale = value_scale(plot, true);
-    let extent = plot.extent().map_or(scale.high, |extent| extent.high.max(0.0));
-    let lowest = plot.extent().map_or(0.0, |extent| extent.low.min(0.0));
-    let whole = extent / 2.0 - lowest / 2.0;
-    let left = if whole > 0.0 { (-lowest / 2.0 / whole * room as f64).round() as usize } else { 0 };
-    let sides = Sides { left, right: room - left, lowest, highest: extent };
+    let lowest = plot.values().fold(0.0, f64::min);
+    let highest = plot.values().fold(0.0, f64::max);
+    let whole = highest - lowest;
+    let left = if whole > 0.0 { (-lowest / whole * room as f64).round() as usize } else { 0 };
+    let sides = Sides { left, right: room - left, lowest, highest };
     let mut lines: Vec<String> = legend(plot, style, |place| fill(place, style)).into_iter().collect();
     for (place, name) in names.iter().enumerate() {
         for (number, series) in plot.series.iter().enumerate() {

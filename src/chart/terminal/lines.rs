@@ -16,13 +16,13 @@ const STEPS: usize = 5;
 const LABEL_WIDTH: usize = 13;
 
 /// The axis of a plot's values.
-pub(super) fn value_scale(plot: &ChartPlot, has_zero: bool) -> ValueScale {
+pub(super) fn value_scale(plot: &ChartPlot, has_zero: bool, steps: usize) -> ValueScale {
     let extent = plot.extent().unwrap_or(Extent { low: 0.0, high: 1.0 });
-    ScaleRequest { extent, has_zero, is_whole: plot.is_whole(), format: plot.format, steps: STEPS }.scale()
+    ScaleRequest { extent, has_zero, is_whole: plot.is_whole(), format: plot.format, steps }.scale()
 }
 
 pub(super) fn drawn(plot: &ChartPlot, style: TerminalStyle) -> Vec<String> {
-    let scale = value_scale(plot, false);
+    let scale = value_scale(plot, false, STEPS);
     let texts: Vec<String> = scale.ticks.iter().map(|tick| value_text(*tick, plot.format)).collect();
     let widest = texts.iter().map(|text| text.chars().count()).max().unwrap_or(0);
     let width = style.width.saturating_sub(indent(widest));
@@ -70,19 +70,16 @@ fn column_labels(plot: &ChartPlot, canvas: &Canvas, width: usize) -> Vec<ColumnL
         if last == 0 { vec![first] } else { vec![first, end] }
     };
     match &plot.places {
-        ChartPlaces::Days(at) | ChartPlaces::Months(at) | ChartPlaces::Times(at) => match at.as_slice() {
-            [first, .., last] => {
-                let ticks = time_ticks(*first, *last, most);
-                // One mark says where, and not how far.
-                if ticks.len() < 2 {
-                    return ends();
-                }
-                let length = (*last as f64) - (*first as f64);
-                let share = |at: i64| (at as f64 - *first as f64) / length;
-                ticks.into_iter().map(|tick| label(share(tick.at), tick.label)).collect()
+        ChartPlaces::Days(_) | ChartPlaces::Months(_) | ChartPlaces::Times(_) => {
+            let ticks = time_ticks(&plot.places, most);
+            // One mark says where, and not how far.
+            if ticks.len() < 2 {
+                return ends();
             }
-            _ => ends(),
-        },
+            let first = plot.places.number(0);
+            let length = plot.places.number(last) - first;
+            ticks.into_iter().map(|tick| label((tick.at as f64 - first) / length, tick.label)).collect()
+        }
         ChartPlaces::Numbers(numbers) => match numbers.as_slice() {
             [low, .., high] => {
                 let extent = Extent { low: *low, high: *high };

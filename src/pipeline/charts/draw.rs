@@ -7,8 +7,8 @@ use super::plan::{ChartColumn, NumberKind, PlaceKind, PlannedChart};
 use super::values::{ChartRows, FiniteSeries, chart_places, first_row, joined, names, numbers, place_values};
 use crate::catalog::Catalog;
 use crate::chart::{
-    BinEdges, Chart, ChartFigure, ChartPicture, ChartPlaces, ChartPlot, ChartSeries, Extent, bin_edges, exact_text,
-    place_text,
+    BinEdges, Chart, ChartFigure, ChartPicture, ChartPlaces, ChartPlot, ChartSeries, Extent, LARGEST, bin_edges,
+    exact_text, place_text,
 };
 use crate::diag::{Code, Diagnostic, Sink};
 use crate::execute::Engine;
@@ -155,7 +155,7 @@ impl ChartDrawer<'_> {
         let declared = chart.declared;
         let extent = Extent { low: *low, high: *high };
         let is_whole = x.kind == PlaceKind::Numbers(NumberKind::Whole);
-        let BinEdges { numbers: edges, inner } = bin_edges(extent, declared.bins, is_whole, declared.format);
+        let BinEdges { numbers: edges, inner, is_each } = bin_edges(extent, declared.bins, is_whole, declared.format);
         let counts: Vec<String> = (0..=inner.len())
             .map(|range| {
                 let from = range.checked_sub(1).and_then(|edge| inner.get(edge));
@@ -168,9 +168,14 @@ impl ChartDrawer<'_> {
         let values = first_row(&self.rows(chart, sql).await?).map_err(unreadable)?;
         let mut notes: Vec<String> = without((all - given) as usize, &x).into_iter().collect();
         notes.extend(infinite((given - finite) as usize));
+        let places = if is_each {
+            ChartPlaces::Numbers(edges.into_iter().take(values.len()).collect())
+        } else {
+            ChartPlaces::Ranges { edges, format: declared.format }
+        };
         let plot = ChartPlot {
             x_name: x.name.value.clone(),
-            places: ChartPlaces::Ranges { edges, format: declared.format },
+            places,
             series: vec![ChartSeries { name: "rows".to_owned(), values }],
             format: ValueFormat::Number,
         };
@@ -270,7 +275,9 @@ fn placed_rows(chart: &PlannedChart<'_>, x: &ChartColumn<'_>) -> String {
 fn finite(column: &str, kind: PlaceKind) -> String {
     match kind {
         PlaceKind::Numbers(NumberKind::Floating) => {
-            format!("{column} > '-Infinity'::double precision and {column} < 'Infinity'::double precision")
+            format!(
+                "{column} >= cast('-{LARGEST:e}' as double precision) and {column} <= cast('{LARGEST:e}' as double precision)"
+            )
         }
         PlaceKind::Days | PlaceKind::Times | PlaceKind::Numbers(_) | PlaceKind::Names => {
             format!("{column} is not null")
@@ -374,11 +381,8 @@ fn without(rows: usize, x: &ChartColumn<'_>) -> Option<String> {
 }
 
 fn infinite(values: usize) -> Option<String> {
-    let what = "infinite or no number";
-    (values > 0).then(|| match values {
-        1 => format!("1 value is {what}, and not drawn"),
-        _ => format!("{} are {what}, and not drawn", counted(values, "value")),
-    })
+    let what = "too large to draw, or no number";
+    (values > 0).then(|| format!("{} {} {what}", counted(values, "value"), are(values)))
 }
 
 fn are(count: usize) -> &'static str {

@@ -9,7 +9,7 @@ use arrow::error::ArrowError;
 use arrow::util::display::ArrayFormatter;
 
 use super::plan::PlaceKind;
-use crate::chart::{ChartPlaces, ChartSeries};
+use crate::chart::{ChartPlaces, ChartSeries, LARGEST};
 use crate::shown::value_options;
 
 /// A name of which there is no value.
@@ -42,7 +42,7 @@ pub(super) fn place_values(column: &ArrayRef, kind: PlaceKind) -> Result<Vec<Opt
         }
         PlaceKind::Numbers(_) => numbers(column)?
             .into_iter()
-            .map(|number| number.filter(|number| number.is_finite()).map(PlaceValue::Number))
+            .map(|number| number.filter(|number| is_drawn(*number)).map(PlaceValue::Number))
             .collect(),
         PlaceKind::Names => names(column)?.into_iter().map(|name| Some(PlaceValue::Name(name))).collect(),
     })
@@ -81,7 +81,12 @@ pub(super) fn first_row(batches: &[RecordBatch]) -> Result<Vec<Option<f64>>, Arr
     batch.columns().iter().map(first).collect()
 }
 
-/// A measure of a chart: how often it is infinite or no number, and its values without these.
+/// Whether a number has a place on an axis: not if it is infinite or none.
+fn is_drawn(number: f64) -> bool {
+    number.abs() <= LARGEST
+}
+
+/// A measure of a chart: how often it cannot be drawn, and its values without these.
 pub(super) struct FiniteSeries {
     pub values: Vec<Option<f64>>,
     pub dropped: usize,
@@ -89,8 +94,8 @@ pub(super) struct FiniteSeries {
 
 impl FiniteSeries {
     pub fn of(values: Vec<Option<f64>>) -> Self {
-        let dropped = values.iter().flatten().filter(|value| !value.is_finite()).count();
-        Self { values: values.into_iter().map(|value| value.filter(|value| value.is_finite())).collect(), dropped }
+        let dropped = values.iter().flatten().filter(|value| !is_drawn(**value)).count();
+        Self { values: values.into_iter().map(|value| value.filter(|value| is_drawn(*value))).collect(), dropped }
     }
 }
 
