@@ -156,30 +156,30 @@ pub(super) struct TimeTick {
 
 /// How far marks on an axis of time are apart.
 #[derive(Debug, Clone, Copy)]
-enum TimeStep {
+enum TickStep {
     Seconds(i64),
     Days(i64),
     Months(u32),
 }
 
-impl TimeStep {
+impl TickStep {
     /// From seconds to thousands of years.
-    fn all() -> impl Iterator<Item = TimeStep> {
-        let seconds = [1, 2, 5, 15, 30, 60, 300, 900, 1_800, 3_600, 10_800, 21_600, 43_200].map(TimeStep::Seconds);
-        let days = [1, 2, 7, 14].map(TimeStep::Days);
-        let months = [1, 3, 6].map(TimeStep::Months);
+    fn all() -> impl Iterator<Item = TickStep> {
+        let seconds = [1, 2, 5, 15, 30, 60, 300, 900, 1_800, 3_600, 10_800, 21_600, 43_200].map(TickStep::Seconds);
+        let days = [1, 2, 7, 14].map(TickStep::Days);
+        let months = [1, 3, 6].map(TickStep::Months);
         let years =
-            [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 10_000, 100_000].map(|years| TimeStep::Months(years * 12));
+            [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 10_000, 100_000].map(|years| TickStep::Months(years * 12));
         seconds.into_iter().chain(days).chain(months).chain(years)
     }
 
     fn label(self, at: DateTime<chrono::Utc>) -> String {
         let format = match self {
-            TimeStep::Seconds(..60) => "%H:%M:%S",
-            TimeStep::Seconds(_) => "%m-%d %H:%M",
-            TimeStep::Days(_) => "%Y-%m-%d",
-            TimeStep::Months(..12) => "%Y-%m",
-            TimeStep::Months(_) => "%Y",
+            TickStep::Seconds(..60) => "%H:%M:%S",
+            TickStep::Seconds(_) => "%m-%d %H:%M",
+            TickStep::Days(_) => "%Y-%m-%d",
+            TickStep::Months(..12) => "%Y-%m",
+            TickStep::Months(_) => "%Y",
         };
         at.format(format).to_string()
     }
@@ -196,9 +196,9 @@ impl TimeStep {
                 ticks.push(TimeTick { at: at.timestamp_micros(), label: self.label(at) });
             }
             next = match self {
-                TimeStep::Seconds(seconds) => at.checked_add_signed(TimeDelta::seconds(seconds)),
-                TimeStep::Days(days) => at.checked_add_signed(TimeDelta::days(days)),
-                TimeStep::Months(months) => at.checked_add_months(Months::new(months)),
+                TickStep::Seconds(seconds) => at.checked_add_signed(TimeDelta::seconds(seconds)),
+                TickStep::Days(days) => at.checked_add_signed(TimeDelta::days(days)),
+                TickStep::Months(months) => at.checked_add_months(Months::new(months)),
             };
         }
         Some(ticks)
@@ -207,10 +207,10 @@ impl TimeStep {
     /// The last mark that is not after a time.
     fn first(self, low: DateTime<chrono::Utc>) -> Option<DateTime<chrono::Utc>> {
         let back = match self {
-            TimeStep::Seconds(seconds) => TimeDelta::seconds(low.timestamp().rem_euclid(seconds)),
+            TickStep::Seconds(seconds) => TimeDelta::seconds(low.timestamp().rem_euclid(seconds)),
             // Weeks begin on Monday.
-            TimeStep::Days(days) => TimeDelta::days(i64::from(low.num_days_from_ce() - 1).rem_euclid(days)),
-            TimeStep::Months(months) => {
+            TickStep::Days(days) => TimeDelta::days(i64::from(low.num_days_from_ce() - 1).rem_euclid(days)),
+            TickStep::Months(months) => {
                 let month = i64::from(low.year()) * 12 + i64::from(low.month0());
                 let first = month - month.rem_euclid(i64::from(months));
                 let year = i32::try_from(first.div_euclid(12)).ok()?;
@@ -220,8 +220,8 @@ impl TimeStep {
         };
         let at = low.checked_sub_signed(back)?;
         match self {
-            TimeStep::Seconds(_) => DateTime::from_timestamp(at.timestamp(), 0),
-            TimeStep::Days(_) | TimeStep::Months(_) => Some(midnight(at.date_naive()).and_utc()),
+            TickStep::Seconds(_) => DateTime::from_timestamp(at.timestamp(), 0),
+            TickStep::Days(_) | TickStep::Months(_) => Some(midnight(at.date_naive()).and_utc()),
         }
     }
 }
@@ -234,14 +234,14 @@ pub(super) fn time_ticks(places: &ChartPlaces, most: usize) -> Vec<TimeTick> {
     let Some((low, high)) = at.first().and_then(time).zip(at.last().and_then(time)) else { return Vec::new() };
     // Fine steps over a long time are not even counted.
     let seconds = (high - low).num_seconds();
-    let is_possible = |step: &TimeStep| match step {
-        TimeStep::Seconds(length) => matches!(places, ChartPlaces::Times(_)) && seconds / length <= most as i64,
-        TimeStep::Days(days) => {
+    let is_possible = |step: &TickStep| match step {
+        TickStep::Seconds(length) => matches!(places, ChartPlaces::Times(_)) && seconds / length <= most as i64,
+        TickStep::Days(days) => {
             !matches!(places, ChartPlaces::Months(_)) && seconds / (days * DAY_SECONDS) <= most as i64
         }
-        TimeStep::Months(months) => seconds / (i64::from(*months) * 31 * DAY_SECONDS) <= most as i64 + 1,
+        TickStep::Months(months) => seconds / (i64::from(*months) * 31 * DAY_SECONDS) <= most as i64 + 1,
     };
-    TimeStep::all().filter(is_possible).find_map(|step| step.ticks(low, high, most)).unwrap_or_default()
+    TickStep::all().filter(is_possible).find_map(|step| step.ticks(low, high, most)).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -26,13 +26,13 @@ struct PlaceMark {
 }
 
 /// The picture without its series: the axis of values is drawn, and where it is.
-struct Frame {
+struct ValueFrame {
     area: PlotArea,
     scale: ValueScale,
     body: String,
 }
 
-impl Frame {
+impl ValueFrame {
     fn of(plot: &ChartPlot, has_zero: bool) -> Self {
         let extent = plot.extent().unwrap_or(Extent { low: 0.0, high: 1.0 });
         let is_whole = plot.is_whole();
@@ -87,7 +87,7 @@ impl PlotArea {
 }
 
 pub(super) fn lines(plot: &ChartPlot) -> Drawn {
-    let mut frame = Frame::of(plot, false);
+    let mut frame = ValueFrame::of(plot, false);
     let axis = PlaceAxis::of(&plot.places, frame.area);
     for (number, series) in plot.series.iter().enumerate() {
         let drawn = line(plot, series, number, &frame, axis);
@@ -153,7 +153,7 @@ struct LinePoint {
     place: usize,
 }
 
-fn line(plot: &ChartPlot, series: &ChartSeries, number: usize, frame: &Frame, axis: PlaceAxis) -> String {
+fn line(plot: &ChartPlot, series: &ChartSeries, number: usize, frame: &ValueFrame, axis: PlaceAxis) -> String {
     let mut drawn = String::new();
     let class = number % COLOURS.len();
     let mut pieces: Vec<Vec<LinePoint>> = vec![Vec::new()];
@@ -211,7 +211,7 @@ pub(super) fn label(plot: &ChartPlot, series: &ChartSeries, place: &str, value: 
 }
 
 pub(super) fn bars(plot: &ChartPlot) -> Drawn {
-    let mut frame = Frame::of(plot, true);
+    let mut frame = ValueFrame::of(plot, true);
     let area = frame.area;
     // Thinner bars would be a grey area.
     let most = (area.width / (1.5 * plot.series.len() as f64)) as usize;

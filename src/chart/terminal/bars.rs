@@ -162,7 +162,7 @@ pub(super) fn lying(plot: &ChartPlot, style: TerminalStyle) -> Vec<String> {
     let highest = plot.values().fold(0.0, f64::max);
     let whole = highest - lowest;
     let left = if whole > 0.0 { (-lowest / whole * room as f64).round() as usize } else { 0 };
-    let sides = Sides { left, right: room - left, lowest, highest };
+    let sides = BarSides { left, right: room - left, lowest, highest };
     let mut lines: Vec<String> = legend(plot, style, |place| fill(place, style)).into_iter().collect();
     for (place, name) in names.iter().enumerate() {
         for (number, series) in plot.series.iter().enumerate() {
@@ -180,14 +180,14 @@ fn fill(series: usize, style: TerminalStyle) -> char {
 }
 
 /// The characters to the left of zero and to the right of it.
-struct Sides {
+struct BarSides {
     left: usize,
     right: usize,
     lowest: f64,
     highest: f64,
 }
 
-impl Sides {
+impl BarSides {
     fn drawn(
         &self,
         plot: &ChartPlot,
