@@ -16,6 +16,7 @@ use super::groups;
 use super::invocation::{Invocation, Metadata};
 use super::macros::{DocView, MacroView, doc_view, macro_id, macro_view};
 use super::models::{self, NodeView};
+use super::resource_index::ResourceIndex;
 use super::resources;
 use super::sources::{SourceView, source};
 use super::test_id::TestFacts;
@@ -33,6 +34,7 @@ pub(crate) struct ManifestInputs<'a> {
     pub files: &'a SourceFiles,
     pub typed: &'a BTreeMap<ModelName, TypedModel>,
     pub tests: &'a TestFacts,
+    pub resources: ResourceIndex<'a>,
     pub invocation: &'a Invocation,
     /// The folder of artifacts and compiled SQL, as it was named.
     pub target_path: &'a str,

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::described::{DescribedNode, filled, text_filter};
 use super::manifest::ManifestInputs;
-use crate::project::{Dependency, Resource, ResourceKind};
+use crate::project::{Dependency, Resource};
 
 const UNSET: Value = Value::Null;
 
@@ -89,10 +89,15 @@ fn metric(written: &Value) -> Value {
     let keys =
         [("name", UNSET), ("filter", UNSET), ("alias", UNSET), ("offset_window", UNSET), ("offset_to_grain", UNSET)];
     let mut found = with_filter(filled(written, &keys));
-    if let Some(offset) = found.get_mut("offset_window").filter(|offset| !offset.is_null()) {
-        *offset = window(offset);
-    }
+    complete(&mut found, "offset_window", window);
     found
+}
+
+/// Replaces what is said for a key by all that a manifest says of it.
+fn complete(mapping: &mut Value, key: &str, completed: fn(&Value) -> Value) {
+    if let Some(said) = mapping.get_mut(key).filter(|said| !said.is_null()) {
+        *said = completed(said);
+    }
 }
 
 fn with_filter(mut found: Value) -> Value {
@@ -114,12 +119,8 @@ fn window(written: &Value) -> Value {
 fn cumulative(written: &Value) -> Value {
     let keys = [("window", UNSET), ("grain_to_date", UNSET), ("period_agg", json!("first")), ("metric", UNSET)];
     let mut found = filled(written, &keys);
-    if let Some(size) = found.get_mut("window").filter(|size| !size.is_null()) {
-        *size = window(size);
-    }
-    if let Some(of) = found.get_mut("metric").filter(|of| !of.is_null()) {
-        *of = metric(of);
-    }
+    complete(&mut found, "window", window);
+    complete(&mut found, "metric", metric);
     found
 }
 
@@ -134,13 +135,9 @@ fn conversion(written: &Value) -> Value {
     ];
     let mut found = filled(written, &keys);
     for key in ["base_measure", "conversion_measure"] {
-        if let Some(of) = found.get_mut(key).filter(|of| !of.is_null()) {
-            *of = measure(of);
-        }
+        complete(&mut found, key, measure);
     }
-    if let Some(size) = found.get_mut("window").filter(|size| !size.is_null()) {
-        *size = window(size);
-    }
+    complete(&mut found, "window", window);
     found
 }
 
@@ -167,8 +164,7 @@ fn input_measures<'a>(inputs: &ManifestInputs<'a>, resource: &'a Resource, seen:
                 vec![measure(written.into_iter().flatten().find(is_it).unwrap_or(&json!(name)))]
             }
             Dependency::Metric(name) => {
-                let is_it = |one: &&Resource| one.kind == ResourceKind::Metric && one.name.value == *name;
-                let other = inputs.project.resources.iter().find(is_it);
+                let other = inputs.resources.metric(name);
                 other.map(|other| input_measures(inputs, other, seen)).unwrap_or_default()
             }
             Dependency::Model { .. } | Dependency::Source { .. } => Vec::new(),

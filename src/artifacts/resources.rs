@@ -209,20 +209,12 @@ pub(crate) fn resource_id(resource: &Resource) -> String {
 /// The id of what YAML names. Returns `None` if there is no such thing.
 pub(super) fn id_of(inputs: &ManifestInputs<'_>, dependency: &Dependency) -> Option<String> {
     let ids = NodeIds::new(inputs.project);
-    let resources = &inputs.project.resources;
-    let named = |kind: ResourceKind, name: &str| {
-        resources.iter().find(|one| one.kind == kind && one.name.value == name).map(resource_id)
-    };
     match dependency {
         Dependency::Model { name, version } => ids.referred(name, version.as_deref()).map(|model| ids.of_model(model)),
         Dependency::Source { .. } => dependency.source().map(|source| ids.of_source(&source)),
-        Dependency::Metric(name) => named(ResourceKind::Metric, name),
-        Dependency::Measure(name) => semantic_model_of(inputs, name).map(resource_id),
+        Dependency::Metric(name) => inputs.resources.metric(name).map(resource_id),
+        Dependency::Measure(name) => inputs.resources.of_measure(name).map(resource_id),
     }
-}
-
-fn semantic_model_of<'a>(inputs: &ManifestInputs<'a>, measure: &str) -> Option<&'a Resource> {
-    inputs.project.resources.iter().find(|one| one.measures().any(|own| own == measure))
 }
 
 /// The models that something reads, as `refs` lists them.

@@ -5,14 +5,18 @@ mod between;
 mod expression_is_true;
 mod hook;
 mod matches;
+mod no_gaps;
 mod not_null;
 mod plan;
+mod recency;
+mod reconciles;
 mod relationships;
 mod row_count;
 mod unique;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::{DateTime, Utc};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 use serde_json::{Map, Value};
 
@@ -65,6 +69,8 @@ pub(crate) struct RuleTarget<'a> {
     pub other: Option<&'a str>,
     /// A condition: only these rows are tested.
     pub filter: Option<&'a str>,
+    /// The time of the run.
+    pub now: DateTime<Utc>,
 }
 
 impl RuleTarget<'_> {
@@ -106,6 +112,9 @@ pub(crate) const ALL: &[&dyn Check] = &[
     &between::Between,
     &expression_is_true::ExpressionIsTrue,
     &matches::Matches,
+    &no_gaps::NoGaps,
+    &recency::Recency,
+    &reconciles::Reconciles,
     &row_count::RowCount,
 ];
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::{DateTime, Utc};
 use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
 use serde_json::Value;
@@ -24,6 +25,8 @@ pub(crate) struct Guarded<'a> {
     pub typed: &'a BTreeMap<ModelName, TypedModel>,
     /// All models, each after what it reads.
     pub order: &'a [ModelName],
+    /// The time of the run.
+    pub now: DateTime<Utc>,
 }
 
 /// A test that is a SELECT: a file of its own, or what a macro makes of a line of YAML.
@@ -276,6 +279,7 @@ fn ruled(
         arguments: &test.arguments,
         other: other_table.as_deref(),
         filter: test.filter.as_ref().map(|filter| filter.value.as_str()),
+        now: guarded.now,
     };
     let rule = check.rule(&target);
     let rule = rule.map_err(|message| sink.error(wrong(test, format!("`{}`: {message}", check.name()))))?;

@@ -47,7 +47,14 @@ mod tests {
     fn a_column_may_have_a_comma_in_its_name() {
         let arguments = serde_json::json!({"columns": ["a, b", "c"]});
         let arguments = arguments.as_object().unwrap();
-        let target = RuleTarget { table: "t", column: None, arguments, other: None, filter: None };
+        let target = RuleTarget {
+            table: "t",
+            column: None,
+            arguments,
+            other: None,
+            filter: None,
+            now: chrono::DateTime::UNIX_EPOCH,
+        };
         let Ok(Rule::Query(query)) = Unique.rule(&target) else { unreachable!("the columns are names") };
         assert!(query.contains(r#"where "a, b" is not null and "c" is not null"#), "{query}");
         assert!(query.contains(r#"group by "a, b", "c""#), "{query}");

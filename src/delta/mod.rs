@@ -23,7 +23,7 @@ pub(crate) use column::StoredColumn;
 pub(crate) use convert::column_to_stored;
 pub(crate) use data_file::DataFile;
 pub(crate) use partition_values::PartitionValues;
-pub(crate) use path::{directory, from_uri, to_uri};
+pub(crate) use path::{NULL_PARTITION, directory, from_uri, to_uri};
 pub(crate) use protocol::{Protocol, unsupported};
 pub(crate) use schema::TableSchema;
 pub(crate) use stats::{date_text, delta_stats};

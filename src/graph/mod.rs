@@ -68,6 +68,11 @@ impl Dag {
         self.named(self.neighbours(&self.parents, node))
     }
 
+    /// The models, seeds and snapshots that a model reads itself.
+    pub(crate) fn models_read_by(&self, name: &ModelName) -> impl Iterator<Item = &ModelName> {
+        self.referred(name).into_iter().flat_map(|node| self.parents(node)).filter_map(NodeId::model)
+    }
+
     /// What reads the node itself.
     pub fn children(&self, node: &NodeId) -> impl Iterator<Item = &NodeId> {
         self.named(self.neighbours(&self.children, node))

@@ -8,24 +8,29 @@ use crate::name::{ModelName, QUARANTINE_SUFFIX};
 use crate::span::Span;
 use crate::template::{Rendered, RenderedModel};
 
+/// Models by the names of their tables in lower case: on some disks and in some engines two
+/// names that differ only in case are one.
+type TakenNames<'a> = BTreeMap<String, &'a RenderedModel>;
+
 /// Reports every stored model whose table cannot stand where its name puts it.
 pub(super) fn refuse_collisions(dag: &Dag, rendered: &Rendered, sink: &mut Sink) -> Checked<()> {
-    let stored: Vec<&RenderedModel> = dag
-        .models()
-        .filter_map(|name| rendered.outline(name))
-        .filter(|model| model.config.materialized.is_stored())
-        .collect();
-    let taken = refuse_shared_tables(dag, rendered, sink);
-    let hidden = sink.check_all(stored.iter().copied(), refuse_hidden);
-    let apart = refuse_quarantines(dag, rendered, &stored, sink);
-    taken?;
+    let mut taken = TakenNames::new();
+    let shared = refuse_shared_tables(dag, rendered, &mut taken, sink);
+    let stored = dag.models().filter_map(|name| rendered.outline(name));
+    let hidden = sink.check_all(stored.filter(|model| model.config.materialized.is_stored()), refuse_hidden);
+    let apart = refuse_quarantines(dag, rendered, &taken, sink);
+    shared?;
     hidden?;
     apart
 }
 
 /// Two models, or a model and a seed, whose aliases or schemas put them into one place.
-fn refuse_shared_tables(dag: &Dag, rendered: &Rendered, sink: &mut Sink) -> Checked<()> {
-    let mut taken: BTreeMap<String, &RenderedModel> = BTreeMap::new();
+fn refuse_shared_tables<'a>(
+    dag: &Dag,
+    rendered: &'a Rendered,
+    taken: &mut TakenNames<'a>,
+    sink: &mut Sink,
+) -> Checked<()> {
     let models = dag.models().filter_map(|name| rendered.outline(name));
     sink.check_all(models, |model, sink| match taken.insert(model.table.to_string().to_lowercase(), model) {
         None => Ok(()),
@@ -56,21 +61,20 @@ fn refuse_hidden(model: &RenderedModel, sink: &mut Sink) -> Checked<()> {
 
 /// A model that reads a source, also through models without a table, keeps that source's bad records in a table beside its
 /// own.
-fn refuse_quarantines(dag: &Dag, rendered: &Rendered, stored: &[&RenderedModel], sink: &mut Sink) -> Checked<()> {
+fn refuse_quarantines(dag: &Dag, rendered: &Rendered, taken: &TakenNames<'_>, sink: &mut Sink) -> Checked<()> {
     let readers = readers_of_sources(dag, rendered);
-    let mut kept: BTreeMap<String, &RenderedModel> = BTreeMap::new();
-    for model in stored.iter().filter(|model| readers.contains(&model.name)) {
-        // Lower case: on some disks and in some engines the two names are one.
-        kept.insert(format!("{}{QUARANTINE_SUFFIX}", model.table).to_lowercase(), model);
-    }
-    sink.check_all(stored.iter().copied(), |model, sink| match kept.get(&model.table.to_string().to_lowercase()) {
-        None => Ok(()),
-        Some(reader) => {
-            let message = format!(
-                "`{}` is the table for the bad records of `{}`, which reads a source",
-                model.table, reader.name
-            );
-            Err(sink.error(collision(message, reader, model)))
+    let stored = readers.into_iter().filter_map(|name| rendered.outline(name));
+    sink.check_all(stored.filter(|model| model.config.materialized.is_stored()), |reader, sink| {
+        let kept = format!("{}{QUARANTINE_SUFFIX}", reader.table).to_lowercase();
+        match taken.get(&kept).filter(|model| model.config.materialized.is_stored()) {
+            None => Ok(()),
+            Some(model) => {
+                let message = format!(
+                    "`{}` is the table for the bad records of `{}`, which reads a source",
+                    model.table, reader.name
+                );
+                Err(sink.error(collision(message, reader, model)))
+            }
         }
     })?;
     Ok(())

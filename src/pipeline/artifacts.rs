@@ -13,8 +13,8 @@ use super::load::{Compiled, Loaded};
 use super::run_results::RecordedRun;
 use super::test_texts::test_texts;
 use crate::artifacts::{
-    CatalogInputs, Invocation, ManifestInputs, RunResults, SourceResult, TestFact, TestFacts, TestKey, write_manifest,
-    write_sources,
+    CatalogInputs, Invocation, ManifestInputs, ResourceIndex, RunResults, SourceResult, TestFact, TestFacts, TestKey,
+    write_manifest, write_sources,
 };
 use crate::catalog::Catalog;
 use crate::check::Guards;
@@ -108,6 +108,7 @@ impl<'a> Artifacts<'a> {
             files: &compiled.loaded.files,
             typed: &compiled.typed,
             tests: &tests,
+            resources: ResourceIndex::new(&compiled.loaded.project.resources),
             invocation: &self.invocation,
             target_path: &self.target_path,
         };

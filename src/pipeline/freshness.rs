@@ -124,7 +124,7 @@ impl<'a> FreshnessQuestion<'a> {
         let started = host.now();
         let newest = match &self.by {
             AskedBy::Rows(query) => newest_of_rows(query, catalog, engine).await,
-            AskedBy::Files => newest_of_files(compiled, self.name),
+            AskedBy::Files => newest_of_files(catalog, self.name),
             AskedBy::Nothing(message) => Err(message.clone()),
         };
         let now = host.logical_time();
@@ -164,9 +164,9 @@ async fn newest_of_rows(
 }
 
 /// `None` if there are no files.
-fn newest_of_files(compiled: &Compiled, name: &TableName) -> Result<Option<DateTime<Utc>>, String> {
-    let Some(source) = compiled.loaded.project.sources.get(name) else { return Ok(None) };
-    let listing = list_sources(&compiled.loaded.source_folder(), source);
+fn newest_of_files(catalog: &Catalog<'_>, name: &TableName) -> Result<Option<DateTime<Utc>>, String> {
+    let Some(source) = catalog.project.sources.get(name) else { return Ok(None) };
+    let listing = list_sources(&catalog.folder, source);
     let listing = listing.map_err(|failure| failure.diagnostic().message.clone())?;
     Ok(listing.entries.iter().map(|entry| entry.modified).max().and_then(DateTime::from_timestamp_micros))
 }

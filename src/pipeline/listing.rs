@@ -1,115 +1,134 @@
 //! What `karat ls` shows of nodes and tests: names, paths, and facts as JSON.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
 use super::load::Loaded;
 use crate::check::{CheckBatch, Guards, PlannedCheck};
-use crate::graph::NodeId;
+use crate::graph::{NodeId, NodeName};
 use crate::name::NodeKind;
-use crate::project::{Resource, UnitTest};
+use crate::project::{Model, Resource, Source, UnitTest};
 use crate::select::Selection;
 use crate::template::{ReferenceTarget, RenderedModel};
 
-/// What is shown of a node.
-pub(crate) struct ListedNode {
-    pub name: String,
-    pub path: String,
-    pub json: Value,
+/// What is listed: a node, or a data test.
+#[derive(Clone, Copy)]
+pub(crate) struct ListedNode<'a> {
+    loaded: &'a Loaded,
+    item: ListedItem<'a>,
+}
+
+#[derive(Clone, Copy)]
+enum ListedItem<'a> {
+    Source(&'a Source),
+    Model(&'a NodeId, &'a Model, &'a RenderedModel),
+    UnitTest(&'a UnitTest),
+    Resource(&'a NodeId, &'a Resource),
+    DataTest(&'a CheckBatch, &'a PlannedCheck),
 }
 
 impl Loaded {
     /// The selected nodes of these kinds, in the order of the graph.
-    pub fn listed(&self, selection: &Selection, kinds: &[NodeKind]) -> Vec<ListedNode> {
-        selection.of_kinds(kinds).nodes().iter().filter_map(|node| self.describe(node)).collect()
+    pub fn listed<'a>(&'a self, selection: &'a Selection, kinds: &[NodeKind]) -> Vec<ListedNode<'a>> {
+        let resources: BTreeMap<NodeId, &Resource> =
+            self.project.resources.iter().map(|resource| (NodeId::of_resource(resource), resource)).collect();
+        let chosen = selection.nodes().iter().filter(|node| kinds.contains(&node.kind()));
+        let items = chosen.filter_map(|node| self.item(node, &resources));
+        items.map(|item| ListedNode { loaded: self, item }).collect()
     }
 
     /// Data tests, in the order of what they guard.
-    pub fn listed_tests(&self, tests: &Guards) -> Vec<ListedNode> {
-        let mut listed = Vec::new();
-        for batch in self.dag.models().filter_map(|name| tests.get(name)).flatten() {
-            listed.extend(batch.checks.iter().map(|check| self.describe_test(batch, check)));
-        }
-        listed
+    pub fn listed_tests<'a>(&'a self, tests: &'a Guards) -> Vec<ListedNode<'a>> {
+        let batches = self.dag.models().filter_map(|name| tests.get(name)).flatten();
+        let items = batches.flat_map(|batch| batch.checks.iter().map(|check| ListedItem::DataTest(batch, check)));
+        items.map(|item| ListedNode { loaded: self, item }).collect()
     }
 
-    fn describe(&self, node: &NodeId) -> Option<ListedNode> {
+    fn item<'a>(&'a self, node: &'a NodeId, resources: &BTreeMap<NodeId, &'a Resource>) -> Option<ListedItem<'a>> {
         let project = &self.project;
-        if let Some(source) = node.source().and_then(|name| project.sources.get(name)) {
-            let name = source.name().to_string();
-            let path = self.files.path(source.span.file).to_owned();
-            let json = json!({
-                "name": name,
-                "resource_type": node.kind().word(),
-                "path": path,
-                "table": name,
-                "description": source.description,
-            });
-            return Some(ListedNode { name, path, json });
+        match &node.name {
+            NodeName::Source(name) => project.sources.get(name).map(ListedItem::Source),
+            NodeName::UnitTest(name) => project.unit_tests.get(name).map(ListedItem::UnitTest),
+            NodeName::Resource(_) => resources.get(node).map(|resource| ListedItem::Resource(node, resource)),
+            NodeName::Seed(name) | NodeName::Model(name) | NodeName::Snapshot(name) => {
+                Some(ListedItem::Model(node, project.models.get(name)?, self.rendered.outline(name)?))
+            }
         }
-        if node.resource().is_some() {
-            let resource = project.resources.iter().find(|resource| NodeId::of_resource(resource) == *node)?;
-            return Some(self.describe_resource(node, resource));
-        }
-        if let Some(test) = node.unit_test().and_then(|name| project.unit_tests.get(name)) {
-            return Some(describe_unit_test(test));
-        }
-        let name = node.model()?;
-        let model = project.models.get(name)?;
-        let rendered = self.rendered.outline(name)?;
-        let json = json!({
-            "name": name.as_str(),
-            "resource_type": node.kind().word(),
-            "path": model.path,
-            "table": rendered.table.to_string(),
-            "materialized": rendered.config.materialized.word(),
-            "tags": rendered.config.tags.iter().map(|tag| tag.as_str()).collect::<Vec<_>>(),
-            "depends_on": depends_on(rendered),
-            "description": model.description,
-        });
-        Some(ListedNode { name: name.to_string(), path: model.path.clone(), json })
-    }
-
-    fn describe_resource(&self, node: &NodeId, resource: &Resource) -> ListedNode {
-        let name = resource.name.value.clone();
-        let json = json!({
-            "name": name,
-            "package_name": resource.package,
-            "resource_type": node.kind().word(),
-            "path": resource.path,
-            "tags": resource.tags,
-            "depends_on": self.dag.parents(node).map(NodeId::to_string).collect::<Vec<_>>(),
-            "description": resource.description,
-        });
-        ListedNode { name, path: resource.path.clone(), json }
-    }
-
-    fn describe_test(&self, batch: &CheckBatch, check: &PlannedCheck) -> ListedNode {
-        let path = self.files.path(check.span.file).to_owned();
-        let json = json!({
-            "name": check.name,
-            "resource_type": NodeKind::Test.word(),
-            "path": path,
-            "depends_on": batch.tables.iter().filter_map(named).collect::<Vec<_>>(),
-        });
-        ListedNode { name: check.name.clone(), path, json }
     }
 }
 
-fn describe_unit_test(test: &UnitTest) -> ListedNode {
-    let name = test.id.test.clone();
-    let json = json!({
-        "name": name,
-        "resource_type": NodeKind::UnitTest.word(),
-        "path": test.path,
-        "model": test.id.model.as_str(),
-        "tags": test.tags,
-        // Its rows are written down: it reads its model alone.
-        "depends_on": [test.id.model.as_str()],
-        "description": test.description,
-    });
-    ListedNode { name, path: test.path.clone(), json }
+impl ListedNode<'_> {
+    pub fn name(&self) -> String {
+        match self.item {
+            ListedItem::Source(source) => source.name().to_string(),
+            ListedItem::Model(_, model, _) => model.name.to_string(),
+            ListedItem::UnitTest(test) => test.id.test.clone(),
+            ListedItem::Resource(_, resource) => resource.name.value.clone(),
+            ListedItem::DataTest(_, check) => check.name.clone(),
+        }
+    }
+
+    /// The file that declares it.
+    pub fn path(&self) -> &str {
+        match self.item {
+            ListedItem::Source(source) => self.loaded.files.path(source.span.file),
+            ListedItem::Model(_, model, _) => &model.path,
+            ListedItem::UnitTest(test) => &test.path,
+            ListedItem::Resource(_, resource) => &resource.path,
+            ListedItem::DataTest(_, check) => self.loaded.files.path(check.span.file),
+        }
+    }
+
+    /// Everything that is shown of it.
+    pub fn json(&self) -> Value {
+        let name = self.name();
+        let path = self.path();
+        match self.item {
+            ListedItem::Source(source) => json!({
+                "name": name,
+                "resource_type": NodeKind::Source.word(),
+                "path": path,
+                "table": name,
+                "description": source.description,
+            }),
+            ListedItem::Model(node, model, rendered) => json!({
+                "name": name,
+                "resource_type": node.kind().word(),
+                "path": path,
+                "table": rendered.table.to_string(),
+                "materialized": rendered.config.materialized.word(),
+                "tags": rendered.config.tags.iter().map(|tag| tag.as_str()).collect::<Vec<_>>(),
+                "depends_on": depends_on(rendered),
+                "description": model.description,
+            }),
+            ListedItem::UnitTest(test) => json!({
+                "name": name,
+                "resource_type": NodeKind::UnitTest.word(),
+                "path": path,
+                "model": test.id.model.as_str(),
+                "tags": test.tags,
+                // Its rows are written down: it reads its model alone.
+                "depends_on": [test.id.model.as_str()],
+                "description": test.description,
+            }),
+            ListedItem::Resource(node, resource) => json!({
+                "name": name,
+                "package_name": resource.package,
+                "resource_type": node.kind().word(),
+                "path": path,
+                "tags": resource.tags,
+                "depends_on": self.loaded.dag.parents(node).map(NodeId::to_string).collect::<Vec<_>>(),
+                "description": resource.description,
+            }),
+            ListedItem::DataTest(batch, check) => json!({
+                "name": check.name,
+                "resource_type": NodeKind::Test.word(),
+                "path": path,
+                "depends_on": batch.tables.iter().filter_map(named).collect::<Vec<_>>(),
+            }),
+        }
+    }
 }
 
 /// What a reference names; `None` if that is the model itself.

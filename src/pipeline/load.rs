@@ -287,7 +287,8 @@ pub(crate) fn plan_checks(compiled: &Compiled, sink: &mut Sink) -> Checked<Plann
     let order: Vec<ModelName> = dag.models().cloned().collect();
     let answers = |question: &Question| answer(project, &planner, typed, question);
     let TestTexts { texts, broken } = test_texts(loaded.text_inputs(files, &answers), typed, sink)?;
-    let guarded = Guarded { project, planner: &planner, typed, order: &order };
+    let now = compiled.loaded.host().logical_time();
+    let guarded = Guarded { project, planner: &planner, typed, order: &order, now };
     let mut said = Sink::default();
     let mut tests = check::plan_all(guarded, &texts, &mut said);
     if let Some(texts) = traced_texts(loaded.text_inputs(files, &answers), &texts, &tests.broken) {

@@ -1,6 +1,7 @@
 //! Remembers what happened in a run, whoever else hears of it: an interrupted run leaves no report of its own.
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -12,6 +13,7 @@ use crate::host::Host;
 use crate::locked::Locked;
 use crate::name::ModelName;
 use crate::project::TestSeverity;
+use crate::run_record::TestStatus;
 
 /// What became of a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -61,6 +63,18 @@ pub(crate) struct RecordedTest {
     pub missing: Option<String>,
 }
 
+impl RecordedTest {
+    pub fn status(&self) -> TestStatus {
+        match (self.failures, self.verdict) {
+            // A test that could not run has found nothing, which is no success.
+            (None, _) => TestStatus::NotRun,
+            (Some(_), None) => TestStatus::Passed,
+            (Some(_), Some(TestSeverity::Warn)) => TestStatus::Warned,
+            (Some(_), Some(TestSeverity::Error)) => TestStatus::Failed,
+        }
+    }
+}
+
 /// Remembers events and passes them on.
 pub(crate) struct RunRecorder<'a> {
     observer: &'a dyn Observer,
@@ -76,14 +90,14 @@ impl<'a> RunRecorder<'a> {
         Self { observer, host, started, steps: Locked::default(), tests: Locked::default() }
     }
 
-    /// The steps by model.
-    pub fn steps(&self) -> BTreeMap<ModelName, RecordedStep> {
-        self.steps.lock().clone()
+    /// The steps by model. Nothing is recorded while somebody looks at them.
+    pub fn steps(&self) -> impl Deref<Target = BTreeMap<ModelName, RecordedStep>> {
+        self.steps.lock()
     }
 
-    /// The tests in the order in which they ended.
-    pub fn tests(&self) -> Vec<RecordedTest> {
-        self.tests.lock().clone()
+    /// The tests in the order in which they ended. Nothing is recorded while somebody looks at them.
+    pub fn tests(&self) -> impl Deref<Target = Vec<RecordedTest>> {
+        self.tests.lock()
     }
 
     fn end(&self, model: &ModelName, state: StepState, message: &str) {

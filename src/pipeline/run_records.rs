@@ -10,9 +10,7 @@ use super::run_results::RecordedRun;
 use super::testing::TestReport;
 use crate::check::CheckResult;
 use crate::failure::Failure;
-use crate::graph::NodeId;
 use crate::name::ModelName;
-use crate::project::TestSeverity;
 use crate::run::{Done, RunIdentity};
 use crate::run_record::{RunRecord, RunStatus, SliceRecord, StepRecord, StepStatus, TestRecord, TestStatus};
 use crate::store::{KeptRuns, Lake, StoreError};
@@ -146,9 +144,8 @@ fn step_record(compiled: &Compiled, model: &ModelName, step: Option<&RecordedSte
         Some(StepState::Begun) => StepStatus::Interrupted,
         Some(StepState::Skipped) | None => StepStatus::Skipped,
     };
-    let node = loaded.dag.referred(model);
-    let parents = node.into_iter().flat_map(|node| loaded.dag.parents(node)).filter_map(NodeId::model);
-    let step = step.cloned().unwrap_or_default();
+    let not_begun = RecordedStep::default();
+    let step = step.unwrap_or(&not_begun);
     let slices = step.figures.written.iter().map(|slice| SliceRecord {
         slice: slice.slice.to_string(),
         rows: slice.rows,
@@ -168,23 +165,16 @@ fn step_record(compiled: &Compiled, model: &ModelName, step: Option<&RecordedSte
         bytes: step.figures.bytes,
         files: step.figures.files as u64,
         slices: slices.collect(),
-        reads: parents.map(ModelName::to_string).collect(),
+        reads: loaded.dag.models_read_by(model).map(ModelName::to_string).collect(),
     })
 }
 
 fn data_test(test: &RecordedTest) -> TestRecord {
-    let status = match (test.failures, test.verdict) {
-        // A test that could not run has found nothing, which is no success.
-        (None, _) => TestStatus::NotRun,
-        (Some(_), None) => TestStatus::Passed,
-        (Some(_), Some(TestSeverity::Warn)) => TestStatus::Warned,
-        (Some(_), Some(TestSeverity::Error)) => TestStatus::Failed,
-    };
     TestRecord {
         test: test.check.name.clone(),
         model: test.check.declared_on.as_ref().map(ModelName::to_string),
         kind: "data".to_owned(),
-        status,
+        status: test.status(),
         failures: test.failures,
         ended: Some(test.ended.timestamp_millis()),
     }

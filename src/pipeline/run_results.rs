@@ -10,9 +10,8 @@ use super::recorder::{RecordedStep, RecordedTest, RunRecorder, StepState};
 use crate::artifacts::{NodeIds, NodeResult, ResultStatus, TestKey, qualified, relation_name, test_ids, unit_test_id};
 use crate::check::{Guards, PlannedCheck};
 use crate::figures::counted;
-use crate::graph::NodeId;
 use crate::name::{ModelName, NodeKind};
-use crate::project::TestSeverity;
+use crate::run_record::TestStatus;
 use crate::unit_test::{UnitTestResult, UnitTestVerdict};
 
 /// What a command has done.
@@ -50,9 +49,9 @@ impl RecordedRun<'_> {
             }
         }
         // What a test found replaces what was assumed of it: one that failed has stopped its model.
-        for test in self.recorder.tests() {
+        for test in self.recorder.tests().iter() {
             if let Some(id) = id_of(&ids, &test.check) {
-                of_tests.insert(id.to_owned(), test_result(id, &test, planned.get(id).copied()));
+                of_tests.insert(id.to_owned(), test_result(id, test, planned.get(id).copied()));
             }
         }
         results.extend(of_tests.into_values());
@@ -89,9 +88,7 @@ impl RecordedRun<'_> {
             let Some(unique_id) = ids.of_name(name) else { continue };
             let kind = loaded.project.kind_of(name);
             let is_inlined = !rendered.config.materialized.is_stored();
-            let node = loaded.dag.referred(name);
-            let parents = node.into_iter().flat_map(|node| loaded.dag.parents(node)).filter_map(NodeId::model);
-            let is_below_stopped = parents.into_iter().any(|parent| stopped.contains(parent));
+            let is_below_stopped = loaded.dag.models_read_by(name).any(|parent| stopped.contains(parent));
             let ended = match steps.get(name) {
                 Some(step) => ended(step),
                 // It has no table: what reads it computes it.
@@ -182,11 +179,11 @@ fn skipped_test<'a>(id: &str, check: &'a PlannedCheck) -> NodeResult<'a> {
 }
 
 fn test_result<'a>(id: &str, test: &RecordedTest, planned: Option<&'a PlannedCheck>) -> NodeResult<'a> {
-    let status = match (test.failures, test.verdict) {
-        (None, _) => ResultStatus::Skipped,
-        (Some(_), None) => ResultStatus::Pass,
-        (Some(_), Some(TestSeverity::Warn)) => ResultStatus::Warn,
-        (Some(_), Some(TestSeverity::Error)) => ResultStatus::Fail,
+    let status = match test.status() {
+        TestStatus::NotRun => ResultStatus::Skipped,
+        TestStatus::Passed => ResultStatus::Pass,
+        TestStatus::Warned => ResultStatus::Warn,
+        TestStatus::Failed => ResultStatus::Fail,
     };
     let message = match (&test.missing, test.failures.filter(|_| test.verdict.is_some())) {
         (Some(missing), _) => Some(format!("`{missing}` was not built yet")),

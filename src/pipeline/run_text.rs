@@ -14,7 +14,8 @@ const TIMELINE: usize = 32;
 
 /// All of it, with a line for each model. A star marks the critical path.
 pub(crate) fn run_text(run: &RunRecord) -> String {
-    let critical: BTreeSet<&str> = critical_path(run).into_iter().map(|step| step.model.as_str()).collect();
+    let path: Vec<&str> = critical_path(run).into_iter().map(|step| step.model.as_str()).collect();
+    let critical: BTreeSet<&str> = path.iter().copied().collect();
     let mut text = header(run);
     // Names may have letters of several bytes.
     let name_width = run.steps.iter().map(|step| step.model.chars().count()).max().unwrap_or(0);
@@ -31,8 +32,7 @@ pub(crate) fn run_text(run: &RunRecord) -> String {
         text.push_str(line.trim_end());
         text.push('\n');
     }
-    if critical.len() > 1 {
-        let path: Vec<&str> = critical_path(run).into_iter().map(|step| step.model.as_str()).collect();
+    if path.len() > 1 {
         let _infallible = write!(text, "\n* the run waited for {}\n", path.join(" → "));
     }
     text.push_str(&tests(run));

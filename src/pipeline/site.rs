@@ -10,12 +10,9 @@ use crate::check::Guards;
 use crate::execute::Engine;
 use crate::failure::Failure;
 use crate::incremental::Refresh;
-use crate::run_record::RunRecord;
+use crate::run_record::{RECENT_RUNS, RunRecord};
 use crate::site::{PageData, SiteInputs};
 use crate::store::Lake;
-
-/// Older runs are not shown.
-const MOST_RUNS: usize = 50;
 
 /// What was seen of a lake for those who read of it.
 pub(crate) enum SeenLake<'a> {
@@ -35,7 +32,7 @@ impl<'a> SeenLake<'a> {
     ///
     /// As [`observe`].
     pub async fn look(compiled: &'a Compiled, lake: &Lake, engine: &Engine) -> Result<Self, Vec<Failure>> {
-        let runs = lake.runs(MOST_RUNS).await.map_err(|error| vec![error.into()])?.records;
+        let runs = lake.runs(RECENT_RUNS).await.map_err(|error| vec![error.into()])?.records;
         let charts = page_charts(compiled, lake, engine).await;
         let order = compiled.loaded.in_order(compiled.typed.keys());
         let request = BuildRequest { order, refresh: Refresh::Stale };

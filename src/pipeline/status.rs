@@ -19,12 +19,9 @@ use crate::incremental::{Decision, Refresh};
 use crate::name::ModelName;
 use crate::plan::Step;
 use crate::project::FreshnessStatus;
-use crate::run_record::{RunRecord, StepStatus, TestStatus};
+use crate::run_record::{RECENT_RUNS, RunRecord, StepStatus, TestStatus, latest_tests};
 use crate::store::Lake;
 use crate::table::{Ledger, SliceKey, TableState};
-
-/// So many of the newest runs are read: what was not built for longer than that says so by its table.
-const RUNS: usize = 50;
 
 /// How a model stands.
 #[derive(Debug, Clone)]
@@ -81,7 +78,7 @@ pub(crate) async fn status(
         refresh: Refresh::Stale,
     };
     let planned = Planned::new(compiled, lake, request, &Guards::new()).await?;
-    let runs = lake.runs(RUNS).await.map_err(|error| vec![Failure::from(error)])?.records;
+    let runs = lake.runs(RECENT_RUNS).await.map_err(|error| vec![Failure::from(error)])?.records;
     let past = LastRuns::of(&runs);
     let steps: BTreeMap<&ModelName, &Step> = planned.plan.steps.iter().map(|step| (&step.model, step)).collect();
     let standing = Standings { compiled, catalog: &planned.catalog, steps, past };
@@ -98,7 +95,6 @@ impl<'r> LastRuns<'r> {
     /// `runs` begin with the newest.
     fn of(runs: &'r [RunRecord]) -> Self {
         let mut steps = BTreeMap::new();
-        let mut results: BTreeMap<(&str, &str), TestStatus> = BTreeMap::new();
         for run in runs {
             // What a run left as it was says nothing of how building it goes: an older step does.
             for step in run.steps.iter().filter(|step| step.status != StepStatus::Unchanged) {
@@ -106,15 +102,13 @@ impl<'r> LastRuns<'r> {
                 let last = LastStep { run: run.id.clone(), status: step.status, at };
                 steps.entry(step.model.as_str()).or_insert(last);
             }
-            // The newest result of a test counts, whichever run has it.
-            for test in run.tests.iter().filter(|test| test.status != TestStatus::NotRun) {
-                let Some(model) = &test.model else { continue };
-                results.entry((model.as_str(), test.test.as_str())).or_insert(test.status);
-            }
         }
         let mut tests: BTreeMap<&str, TestTally> = BTreeMap::new();
-        for ((model, _), status) in results {
-            tests.entry(model).or_default().count(status);
+        for ((model, _), result) in latest_tests(runs) {
+            // A test in a file of its own belongs to no model.
+            if let Some(model) = model {
+                tests.entry(model).or_default().count(result.status);
+            }
         }
         Self { steps, tests }
     }

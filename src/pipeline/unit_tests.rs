@@ -1,6 +1,6 @@
 //! Unit tests, run side by side in memory.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -78,15 +78,14 @@ pub(crate) fn run_unit_tests(
         // A bug of the engine ends the thread that meets it; the test is found to be missing below.
         started.into_iter().for_each(|thread| drop(thread.join()));
     });
-    let mut done = workers.done.take();
+    let done = workers.done.take().into_iter().map(|one| (one.result.test.clone(), one));
+    let mut done: BTreeMap<UnitTestName, FinishedUnitTest> = done.collect();
     for RenderedUnitTest { test, .. } in &rendered {
-        if !done.iter().any(|one| one.result.test == test.id) {
-            done.push(broken(test, vec![failed(test, "no thread came to its end with it")]));
-        }
+        let missing = || broken(test, vec![failed(test, "no thread came to its end with it")]);
+        done.entry(test.id.clone()).or_insert_with(missing);
     }
-    done.sort_by(|left, right| left.result.test.cmp(&right.result.test));
     let mut results = Vec::new();
-    for one in done {
+    for one in done.into_values() {
         one.warnings.into_iter().for_each(|warning| sink.add(warning));
         results.push(one.result);
     }

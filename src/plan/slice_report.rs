@@ -166,10 +166,7 @@ fn verdict(plan: &RunPlan, wanted: &ReportedSlice<'_>, entry: Option<&SliceEntry
     if build.slices().is_some_and(|slices| !slices.contains(wanted.slice)) {
         return up_to_date(entry);
     }
-    // A reason without slices concerns all of them.
-    let mut reasons = decision.reasons.iter();
-    let reason = reasons.find(|reason| reason.slices.as_ref().is_none_or(|slices| slices.contains(wanted.slice)));
-    (SliceState::Stale, reason.map_or_else(|| decision.why.clone(), |reason| reason.why.clone()))
+    (SliceState::Stale, decision.why_of(wanted.slice).to_owned())
 }
 
 fn up_to_date(entry: Option<&SliceEntry>) -> (SliceState, String) {

@@ -50,8 +50,7 @@ pub struct SourceFreshness {
     pub(super) is_said: bool,
 }
 
-pub(super) const PERIODS: [(&str, Period); 3] =
-    [("minute", Period::Minute), ("hour", Period::Hour), ("day", Period::Day)];
+pub const PERIODS: [(&str, Period); 3] = [("minute", Period::Minute), ("hour", Period::Hour), ("day", Period::Day)];
 
 impl Period {
     pub fn word(self) -> &'static str {

@@ -11,8 +11,19 @@ use crate::diag::{Code, Diagnostic, Sink};
 use crate::span::SourceFiles;
 
 /// The data tests that karat has itself: the names of the checks, which are known only below this module.
-pub const OWN_TESTS: [&str; 8] =
-    ["accepted_values", "between", "expression_is_true", "matches", "not_null", "relationships", "row_count", "unique"];
+pub const OWN_TESTS: [&str; 11] = [
+    "accepted_values",
+    "between",
+    "expression_is_true",
+    "matches",
+    "no_gaps",
+    "not_null",
+    "recency",
+    "reconciles",
+    "relationships",
+    "row_count",
+    "unique",
+];
 
 /// Those that dbt has too. The others give way to tests of the same name that the project defines.
 const TESTS_OF_DBT: [&str; 4] = ["accepted_values", "not_null", "relationships", "unique"];

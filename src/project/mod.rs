@@ -74,7 +74,7 @@ pub use disabled::{Disabled, DisabledTest, TestedNode};
 pub use endpoint::{Endpoint, EndpointFault};
 pub(crate) use env_vars::{VariableAccess, holds_credentials, variable_access};
 pub use files::{FoundFile, PROJECT_FILE_NAMES, ProjectFiles, SELECTORS, read};
-pub use freshness::{Age, Freshness, FreshnessStatus, Period, SourceFreshness};
+pub use freshness::{Age, Freshness, FreshnessStatus, PERIODS, Period, SourceFreshness};
 pub use generic_test::OWN_TESTS;
 pub use hooks::{ModelHooks, RunHook, RunHooks};
 pub use lake::{BucketLocation, LakeLocation};

@@ -8,6 +8,7 @@ use super::compression::RawFile;
 use super::error::RawError;
 use super::format::{MissingColumns, RawFormat, RawKind};
 use super::parquet;
+use super::path_values::path_values;
 use super::split::Splitter;
 use crate::diag::nearest;
 
@@ -32,12 +33,14 @@ pub(crate) fn refuse_column_of_no_file(
             return Ok(());
         }
         let Some(names) = names_of(&file, format)? else { continue };
-        missing.retain(|name| !names.iter().any(|other| other == name));
+        let of_path = path_values(&file.name, format);
+        let is_of_path = |name: &str| of_path.iter().any(|value| format.position(name) == Some(value.declared));
+        missing.retain(|name| !names.iter().any(|other| other == name) && !is_of_path(name));
         first.get_or_insert((file.name, names));
     }
     match (missing.first(), first) {
         (Some(name), Some((file, names))) => {
-            let message = nowhere(name, &file, &names);
+            let message = nowhere(name, &names);
             Err(RawError::Columns { file, line: None, message, delimiter: None })
         }
         _ => Ok(()),
@@ -52,16 +55,11 @@ pub(crate) fn names_of(file: &RawFile, format: &Arc<RawFormat>) -> Result<Option
     }
 }
 
-fn nowhere(name: &str, file: &str, names: &[String]) -> String {
-    let folder = format!("{name}=");
+fn nowhere(name: &str, names: &[String]) -> String {
     let names = names.iter().map(String::as_str);
-    let hint = if file.split('/').any(|part| part.starts_with(&folder)) {
-        format!("`{name}` is part of the folder's name, which `_source_file` contains")
-    } else {
-        match nearest(name, names.clone()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("it has {}", list(names)),
-        }
+    let hint = match nearest(name, names.clone()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("it has {}", list(names)),
     };
     format!("neither this nor any other file of the source has the declared column `{name}`; {hint}")
 }

@@ -1,6 +1,7 @@
 //! Holds the columns of a file against the declared ones: what each column of the file is, and which ones it lacks.
 
 use super::format::{MissingColumns, RawFormat, RawKind, UnknownColumns};
+use super::path_values::PathValue;
 
 /// What a column of a file is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,18 +21,25 @@ pub(super) struct FileColumns {
     pub(super) places: Vec<ColumnPlace>,
     /// Declared columns that the file lacks: they are null.
     pub(super) missing: Vec<usize>,
+    /// Declared columns that the path of the file tells, where the file does not.
+    pub(super) of_path: Vec<PathValue>,
 }
 
 impl FileColumns {
     /// The declared columns in their order.
     pub(super) fn declared(count: usize) -> Self {
-        Self { places: (0..count).map(ColumnPlace::Declared).collect(), missing: Vec::new() }
+        Self { places: (0..count).map(ColumnPlace::Declared).collect(), missing: Vec::new(), of_path: Vec::new() }
     }
 
-    /// What the named columns of a file are. The error says how they differ from the declared ones.
-    pub(super) fn named(names: &[String], format: &RawFormat) -> Result<Self, String> {
+    /// What the named columns of a file are, and those that its path tells. The error says how they differ from the declared ones.
+    pub(super) fn named(names: &[String], path: Vec<PathValue>, format: &RawFormat) -> Result<Self, String> {
         let found: Vec<_> = names.iter().map(|name| format.position(name)).collect();
-        let missing: Vec<usize> = (0..format.columns.len()).filter(|index| !found.contains(&Some(*index))).collect();
+        // What a file says of its rows goes before what its path says.
+        let is_lacking = |index: usize| !found.contains(&Some(index));
+        let of_path: Vec<PathValue> = path.into_iter().filter(|value| is_lacking(value.declared)).collect();
+        let is_told = |index: usize| of_path.iter().any(|value| value.declared == index);
+        let missing: Vec<usize> =
+            (0..format.columns.len()).filter(|index| is_lacking(*index) && !is_told(*index)).collect();
         let unknown: Vec<&str> =
             names.iter().zip(&found).filter(|(_, place)| place.is_none()).map(|(name, _)| name.as_str()).collect();
         let repeated: Vec<&str> = names
@@ -66,6 +74,7 @@ impl FileColumns {
                 })
                 .collect(),
             missing,
+            of_path,
         })
     }
 }
@@ -124,7 +133,7 @@ mod tests {
             max_record_bytes: DEFAULT_MAX_RECORD_BYTES,
         };
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        FileColumns::named(&names, &format)
+        FileColumns::named(&names, Vec::new(), &format)
     }
 
     fn strict(names: &[&str]) -> Result<FileColumns, String> {
@@ -134,7 +143,7 @@ mod tests {
     #[test]
     fn columns_may_stand_in_another_order() {
         let places = [2, 0, 1].map(ColumnPlace::Declared).to_vec();
-        assert_eq!(strict(&["c", "a", "b"]), Ok(FileColumns { places, missing: vec![] }));
+        assert_eq!(strict(&["c", "a", "b"]), Ok(FileColumns { places, missing: vec![], of_path: vec![] }));
     }
 
     #[test]
@@ -160,7 +169,7 @@ mod tests {
         use ColumnPlace::{Declared, Ignored, Rescued};
         assert!(strict(&["b", "a"]).is_err());
         let found = check(&["b", "a"], MissingColumns::Null, UnknownColumns::Error).unwrap();
-        assert_eq!(found, FileColumns { places: vec![Declared(1), Declared(0)], missing: vec![2] });
+        assert_eq!(found, FileColumns { places: vec![Declared(1), Declared(0)], missing: vec![2], of_path: vec![] });
         let found = check(&["x", "a", "b", "c"], MissingColumns::Error, UnknownColumns::Rescue).unwrap();
         assert_eq!(found.places, [Rescued("x".to_owned()), Declared(0), Declared(1), Declared(2)]);
         let found = check(&["a", "b", "c", "", ""], MissingColumns::Error, UnknownColumns::Ignore).unwrap();

@@ -7,6 +7,7 @@ use super::column::{ColumnFields, Nulls};
 use super::columns::ColumnPlace;
 use super::field::{Field, unquote};
 use super::format::{CsvOptions, RawFormat};
+use super::path_values::Repeated;
 use super::quarantine::{BadRecord, BadRecordReason, RawSample};
 use super::record::{Scanned, Syntax, scan, without_return};
 use super::split::TextBlock;
@@ -81,6 +82,9 @@ pub(super) fn parse(
         }
         for declared in &block.columns.missing {
             batches.extend(*declared, &Nulls(parser.index.lines.len()));
+        }
+        for value in &block.columns.of_path {
+            batches.extend(value.declared, &Repeated { value, rows: parser.index.lines.len() });
         }
     }
 }

@@ -9,6 +9,7 @@ use serde::de::IgnoredAny;
 use super::batch::{BATCH_ROWS, BatchBuilder};
 use super::field::Field;
 use super::format::{RawColumn, RawFormat, UnknownColumns};
+use super::path_values::{PathValue, Repeated};
 use super::quarantine::{BadRecord, BadRecordReason, RawSample};
 use super::record::without_return;
 use super::split::TextBlock;
@@ -63,19 +64,23 @@ impl Records<'_, '_> {
                     self.batches.flush();
                 }
                 self.batches.start_rows(&[line.cast_signed()]);
-                push_row(&members, self.format, self.batches);
+                push_row(&members, &self.block.columns.of_path, self.format, self.batches);
             }
             Err(reason) => self.bad.push(BadRecord::new(&self.block.file, line, reason, RawSample::whole(text))),
         }
     }
 }
 
-fn push_row(members: &[Member<'_>], format: &RawFormat, batches: &mut BatchBuilder<'_>) {
+fn push_row(members: &[Member<'_>], path: &[PathValue], format: &RawFormat, batches: &mut BatchBuilder<'_>) {
     for (index, column) in format.columns.iter().enumerate() {
-        let member = members.iter().find(|(name, _)| *name == column.name);
-        match member.map_or("null", |(_, json)| json) {
-            "null" => batches.push_or_rescue(index, Field::new(b""), ""),
-            json => push_value(index, column, json, batches),
+        match members.iter().find(|(name, _)| *name == column.name) {
+            Some((_, "null")) => batches.push_or_rescue(index, Field::new(b""), ""),
+            Some((_, json)) => push_value(index, column, json, batches),
+            // A record that has no such member has the value of the path.
+            None => match path.iter().find(|value| value.declared == index) {
+                Some(value) => batches.extend(index, &Repeated { value, rows: 1 }),
+                None => batches.push_or_rescue(index, Field::new(b""), ""),
+            },
         }
     }
     if format.unknown_columns == UnknownColumns::Ignore {

@@ -23,6 +23,7 @@ mod columns;
 mod split;
 mod guard;
 mod parquet;
+mod path_values;
 mod absent_column;
 mod queue;
 mod structure;

@@ -33,6 +33,7 @@ use super::compression::RawFile;
 use super::error::RawError;
 use super::format::{ProjectedColumn, Projection, RawFormat};
 use super::guard::guarded;
+use super::path_values::{PathValue, Repeated, path_values};
 
 /// At most so many rows are decoded at a time.
 const MOST_ROWS: usize = 8_192;
@@ -59,6 +60,7 @@ struct ParquetFile {
     read: Vec<usize>,
     places: Arc<[ColumnPlace]>,
     missing: Arc<[usize]>,
+    of_path: Arc<[PathValue]>,
     constants: Constants,
     /// Those of the roots that are instants of 96 bits, read a second time in nanoseconds, to see what was cut.
     nanoseconds: Option<Nanoseconds>,
@@ -99,6 +101,7 @@ pub(crate) struct RowBlock {
     /// What the columns of the batch are.
     places: Arc<[ColumnPlace]>,
     missing: Arc<[usize]>,
+    of_path: Arc<[PathValue]>,
     constants: Constants,
     /// Those of the columns that are texts, as bytes.
     texts: Arc<[usize]>,
@@ -120,12 +123,8 @@ pub(super) fn row_groups(
 ) -> Result<Vec<RowGroup>, RawError> {
     let (input, metadata) = footer::read(file)?;
     let names = names_of(&metadata);
-    let mut columns = FileColumns::named(&names, format).map_err(|message| RawError::Columns {
-        file: Arc::clone(&file.name),
-        line: None,
-        message,
-        delimiter: None,
-    })?;
+    let mut columns = FileColumns::named(&names, path_values(&file.name, format), format)
+        .map_err(|message| RawError::Columns { file: Arc::clone(&file.name), line: None, message, delimiter: None })?;
     let constants = constants_of(file, format)?;
     // What the log says of the whole file goes before what the file says.
     for place in &mut columns.places {
@@ -145,9 +144,17 @@ pub(super) fn row_groups(
     let (metadata, nanoseconds) = in_microseconds(metadata, &read).map_err(|error| footer::damaged(file, &error))?;
     let groups: Vec<u64> = rows_of_groups(&metadata).map_err(|error| footer::damaged(file, &error))?;
     let name = Arc::clone(&file.name);
-    let file =
-        ParquetFile { name, input, metadata, read, places, missing: columns.missing.into(), constants, nanoseconds };
-    let file = Arc::new(file);
+    let file = Arc::new(ParquetFile {
+        name,
+        input,
+        metadata,
+        read,
+        places,
+        missing: columns.missing.into(),
+        of_path: columns.of_path.into(),
+        constants,
+        nanoseconds,
+    });
     let mut first_row = 1;
     let mut parts = Vec::with_capacity(groups.len());
     for (index, rows) in groups.into_iter().enumerate() {
@@ -279,6 +286,7 @@ impl RowGroupReader {
             batch,
             places: Arc::clone(&self.file.places),
             missing: Arc::clone(&self.file.missing),
+            of_path: Arc::clone(&self.file.of_path),
             constants: self.file.constants.clone(),
             texts: Arc::clone(&self.texts),
             stored_bytes: std::mem::take(&mut self.stored_bytes),
@@ -383,6 +391,9 @@ pub(super) fn parse(block: &RowBlock, format: &RawFormat, batches: &mut BatchBui
         if let Some(column) = format.columns.get(*declared) {
             batches.set(*declared, arrow::array::new_null_array(&column.data_type.arrow(), rows));
         }
+    }
+    for value in block.of_path.iter() {
+        batches.extend(value.declared, &Repeated { value, rows });
     }
     for (declared, array) in block.constants.of_rows(rows).map_err(wrong)? {
         batches.set(declared, array);

@@ -18,6 +18,7 @@ use super::disguise::disguise;
 use super::error::RawError;
 use super::format::{CsvOptions, RawFormat, RawKind};
 use super::header;
+use super::path_values::path_values;
 use super::quarantine::{BadRecord, BadRecordReason, RAW_SAMPLE_BYTES, RawSample};
 use super::record::{Scanned, Syntax, scan};
 
@@ -79,11 +80,23 @@ pub(super) struct Splitter {
     array: Option<array::Next>,
 }
 
+/// The columns of a file that does not name them before its records. Returns `None` for one that does.
+fn columns_without_header(file: &RawFile, format: &RawFormat) -> Option<Arc<FileColumns>> {
+    let declared = FileColumns::declared(format.columns.len());
+    match &format.kind {
+        RawKind::Csv(csv) if csv.header => None,
+        // Records of such a file have all columns: nothing tells which of them the path might replace.
+        RawKind::Csv(_) => Some(Arc::new(declared)),
+        RawKind::JsonLines | RawKind::Parquet => {
+            Some(Arc::new(FileColumns { of_path: path_values(&file.name, format), ..declared }))
+        }
+    }
+}
+
 impl Splitter {
     pub(super) fn open(file: &RawFile, format: &Arc<RawFormat>, target: usize) -> Result<Self, RawError> {
         let (reader, stored) =
             file.open().map_err(|error| RawError::Unreadable { file: Arc::clone(&file.name), error })?;
-        let has_header = matches!(&format.kind, RawKind::Csv(csv) if csv.header);
         let mut splitter = Self {
             file: Arc::clone(&file.name),
             format: Arc::clone(format),
@@ -95,7 +108,7 @@ impl Splitter {
             at_end: false,
             open_line: false,
             line: 1,
-            columns: (!has_header).then(|| Arc::new(FileColumns::declared(format.columns.len()))),
+            columns: columns_without_header(file, format),
             array: None,
         };
         splitter.fill(BYTE_ORDER_MARK.len())?;
@@ -302,12 +315,14 @@ impl Splitter {
         let Some((line, names)) = self.names(csv)? else {
             return Ok(None);
         };
-        self.columns = Some(Arc::new(FileColumns::named(&names, &format).map_err(|message| RawError::Columns {
-            file: Arc::clone(&self.file),
-            line: Some(line),
-            message,
-            delimiter: other_delimiter(&names),
-        })?));
+        self.columns = Some(Arc::new(FileColumns::named(&names, path_values(&self.file, &format), &format).map_err(
+            |message| RawError::Columns {
+                file: Arc::clone(&self.file),
+                line: Some(line),
+                message,
+                delimiter: other_delimiter(&names),
+            },
+        )?));
         Ok(self.columns.clone())
     }
 

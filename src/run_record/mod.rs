@@ -6,10 +6,15 @@
 mod critical_path;
 mod rows;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 pub(crate) use critical_path::critical_path;
 pub(crate) use rows::{RunTable, run_rows};
+
+/// So many of the newest runs say how models and tests stand. What ended before them says so by its table.
+pub(crate) const RECENT_RUNS: usize = 50;
 
 /// A run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -161,6 +166,18 @@ impl RunRecord {
     pub fn count_tests(&self, status: TestStatus) -> usize {
         self.tests.iter().filter(|test| test.status == status).count()
     }
+}
+
+/// What tests found when they last ran, by the model that each guards or tests, and its own name.
+pub(crate) type LatestTests<'r> = BTreeMap<(Option<&'r str>, &'r str), &'r TestRecord>;
+
+/// The newest result of each test, whichever run has it. `runs` begin with the newest.
+pub(crate) fn latest_tests(runs: &[RunRecord]) -> LatestTests<'_> {
+    let mut latest = LatestTests::new();
+    for test in runs.iter().flat_map(|run| &run.tests).filter(|test| test.status != TestStatus::NotRun) {
+        latest.entry((test.model.as_deref(), test.test.as_str())).or_insert(test);
+    }
+    latest
 }
 
 impl StepRecord {

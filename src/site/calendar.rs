@@ -67,19 +67,11 @@ pub(super) fn calendar(
         if let (Some(list), Some(files)) = (&mut calendar.files, &files) {
             list.push(files.get(key).copied().unwrap_or_default());
         }
-        let reason = if is_to_build || is_unsure { decision.map(|decision| reason(decision, *key)) } else { None };
+        let reason = if is_to_build || is_unsure { decision.map(|decision| decision.why_of(*key)) } else { None };
         let place = reason.map_or(0, |reason| calendar.place_of(reason));
         calendar.reason_of.push(place);
     }
     Some(calendar)
-}
-
-/// Why a run would build this slice.
-fn reason(decision: &Decision, slice: SliceKey) -> &str {
-    let mut reasons = decision.reasons.iter();
-    // A reason without slices concerns all of them.
-    let found = reasons.find(|reason| reason.slices.as_ref().is_none_or(|slices| slices.contains(slice)));
-    found.map_or(&decision.why, |reason| &reason.why)
 }
 
 impl Calendar {

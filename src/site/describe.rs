@@ -15,10 +15,10 @@ use crate::chart::PageChart;
 use crate::check::Guards;
 use crate::graph::{Dag, NodeId, NodeName};
 use crate::incremental::Decision;
-use crate::name::{ModelName, NodeKind, TableName};
+use crate::name::{ModelName, NodeKind, TableName, UnitTestName};
 use crate::plan::RunPlan;
-use crate::project::{Column, DeclaredTest, Model, Project};
-use crate::run_record::{RunRecord, RunStatus, StepStatus, TestRecord, TestStatus};
+use crate::project::{Column, DeclaredTest, Model, Project, Resource};
+use crate::run_record::{LatestTests, RunRecord, StepStatus, latest_tests};
 use crate::span::SourceFiles;
 use crate::template::{Rendered, RenderedModel};
 
@@ -54,6 +54,9 @@ struct Places<'a> {
     nodes: Vec<&'a NodeId>,
     by_node: BTreeMap<&'a NodeId, usize>,
     by_table: BTreeMap<TableName, usize>,
+    decisions: BTreeMap<&'a ModelName, &'a Decision>,
+    resources: BTreeMap<NodeId, &'a Resource>,
+    unit_tests: BTreeMap<&'a ModelName, Vec<&'a str>>,
 }
 
 impl SiteInputs<'_> {
@@ -63,7 +66,7 @@ impl SiteInputs<'_> {
         let layers = self.layers(&places);
         let layer_of: BTreeMap<&str, usize> =
             layers.iter().enumerate().map(|(place, layer)| (layer.as_str(), place)).collect();
-        let latest = latest_results(self.runs);
+        let latest = latest_tests(self.runs);
         let mut nodes: Vec<PageNode> = Vec::new();
         for id in &places.nodes {
             let layer = layer_of.get(self.layer(id).as_str()).copied().unwrap_or_default();
@@ -91,7 +94,15 @@ impl SiteInputs<'_> {
             None => node.source().cloned(),
         };
         let by_table = nodes.iter().enumerate().filter_map(|(place, node)| Some((table(node)?, place))).collect();
-        Places { nodes, by_node, by_table }
+        let steps = self.plan.iter().flat_map(|plan| &plan.steps);
+        let decisions = steps.map(|step| (&step.model, &step.decision)).collect();
+        let resources = &self.project.resources;
+        let resources = resources.iter().map(|resource| (NodeId::of_resource(resource), resource)).collect();
+        let mut unit_tests: BTreeMap<&ModelName, Vec<&str>> = BTreeMap::new();
+        for UnitTestName { model, test } in self.project.unit_tests.keys() {
+            unit_tests.entry(model).or_default().push(test);
+        }
+        Places { nodes, by_node, by_table, decisions, resources, unit_tests }
     }
 
     fn outline(&self, name: &ModelName) -> Option<&RenderedModel> {
@@ -134,7 +145,7 @@ impl SiteInputs<'_> {
         layers.into_iter().map(|(layer, _)| layer).collect()
     }
 
-    fn node(&self, id: &NodeId, layer: usize, places: &Places<'_>, latest: &BTreeMap<&str, &TestRecord>) -> PageNode {
+    fn node(&self, id: &NodeId, layer: usize, places: &Places<'_>, latest: &LatestTests<'_>) -> PageNode {
         let reads: BTreeSet<usize> =
             self.dag.parents(id).filter_map(|parent| places.by_node.get(parent)).copied().collect();
         let kind = id.kind().word();
@@ -167,13 +178,11 @@ impl SiteInputs<'_> {
             NodeName::Seed(name) | NodeName::Model(name) | NodeName::Snapshot(name) => {
                 if let Some(model) = self.project.models.get(name) {
                     self.add_model(&mut facts, model, places);
-                    facts.tests = self.tests(name, latest);
+                    facts.tests = self.tests(name, places, latest);
                 }
             }
-            NodeName::Resource(name) => {
-                let mut resources = self.project.resources.iter();
-                let found = resources.find(|found| found.kind == name.kind && found.name.value == name.name);
-                if let Some(resource) = found {
+            NodeName::Resource(_) => {
+                if let Some(resource) = places.resources.get(id) {
                     facts.description = html(&resource.description);
                     facts.path = Some(resource.path.clone());
                     facts.tags.clone_from(&resource.tags);
@@ -225,7 +234,7 @@ impl SiteInputs<'_> {
         self.add_columns(facts, model, typed, places);
         facts.charts = self.charts.get(&model.name).cloned().unwrap_or_default();
         let state = self.catalog.and_then(|catalog| catalog.state_of(&typed.table));
-        let decision = self.decision(&model.name);
+        let decision = places.decisions.get(&model.name).copied();
         if self.catalog.is_some() {
             facts.standing = standing(typed, state.as_deref(), decision);
         }
@@ -254,22 +263,19 @@ impl SiteInputs<'_> {
         facts.rows_from = origins(&lineage.rows);
     }
 
-    fn decision(&self, name: &ModelName) -> Option<&Decision> {
-        self.plan?.steps.iter().find(|step| step.model == *name).map(|step| &step.decision)
-    }
-
-    fn tests(&self, name: &ModelName, latest: &BTreeMap<&str, &TestRecord>) -> Vec<PageTest> {
-        let batches = self.guards.get(name).into_iter().flatten();
+    fn tests(&self, model: &ModelName, places: &Places<'_>, latest: &LatestTests<'_>) -> Vec<PageTest> {
+        let batches = self.guards.get(model).into_iter().flatten();
         let checks = batches.flat_map(|batch| &batch.checks);
         let data = checks.map(|check| (check.name.as_str(), "data", Some(check.sql.clone())));
-        let units = self.project.unit_tests.keys().filter(|unit| unit.model == *name);
-        let all = data.chain(units.map(|unit| (unit.test.as_str(), "unit", None)));
+        let units = places.unit_tests.get(model).into_iter().flatten();
+        let all = data.chain(units.map(|test| (*test, "unit", None)));
         let facts = all.map(|(name, kind, sql)| {
-            let result = latest.get(name);
+            // A test in a file of its own guards tables and is declared on none.
+            let result = latest.get(&(Some(model.as_str()), name)).or_else(|| latest.get(&(None, name)));
             PageTest {
                 name: name.to_owned(),
                 kind,
-                status: result.map(|result| test_word(result.status)),
+                status: result.map(|result| result.status.word()),
                 failures: result.and_then(|result| result.failures).filter(|failures| *failures > 0),
                 sql,
             }
@@ -303,35 +309,10 @@ fn kinds(tests: &[DeclaredTest]) -> Vec<String> {
     tests.iter().map(|test| test.kind.value.clone()).collect()
 }
 
-/// What each test found when it last ran. Runs come newest first.
-fn latest_results(runs: &[RunRecord]) -> BTreeMap<&str, &TestRecord> {
-    let mut latest = BTreeMap::new();
-    let ran = runs.iter().flat_map(|run| &run.tests).filter(|test| test.status != TestStatus::NotRun);
-    for test in ran {
-        latest.entry(test.test.as_str()).or_insert(test);
-    }
-    latest
-}
-
-fn test_word(status: TestStatus) -> &'static str {
-    match status {
-        TestStatus::Passed => "passed",
-        TestStatus::Warned => "warned",
-        TestStatus::Failed => "failed",
-        TestStatus::NotRun => "not run",
-    }
-}
-
 fn run_facts(run: &RunRecord) -> RunFacts {
     let step = |step: &crate::run_record::StepRecord| StepFacts {
         model: step.model.clone(),
-        status: match step.status {
-            StepStatus::Built => "built",
-            StepStatus::Unchanged => "unchanged",
-            StepStatus::Failed => "failed",
-            StepStatus::Skipped => "skipped",
-            StepStatus::Interrupted => "interrupted",
-        },
+        status: step.status.word(),
         why: step.why.clone(),
         started: step.started,
         ended: step.ended,
@@ -344,11 +325,7 @@ fn run_facts(run: &RunRecord) -> RunFacts {
         line: run.line.clone(),
         started: run.started,
         ended: run.ended,
-        status: match run.status {
-            RunStatus::Done => "done",
-            RunStatus::Failed => "failed",
-            RunStatus::Interrupted => "interrupted",
-        },
+        status: run.status.word(),
         steps: steps.map(step).collect(),
     }
 }

@@ -7,7 +7,7 @@ use super::token::{Token, TokenKind};
 /// What begins the argument that names a place.
 const MARK: char = '\u{1}';
 
-/// Where a call stands.
+/// Where a call stands, to be written into it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct CallPlace {
     pub whole: Range<usize>,
@@ -35,26 +35,42 @@ impl CallPlace {
         }
         text
     }
+}
 
-    /// The place that an argument names, if it is the one that was written in.
-    pub fn read(argument: &str) -> Option<CallPlace> {
-        let mut parts = argument.strip_prefix(MARK)?.split(';');
-        let (start, end) = parts.next()?.split_once(':')?;
-        let whole = start.parse().ok()?..end.parse().ok()?;
-        let arguments = parts.map(|part| {
+/// A place that was written into a call, as the call finds it. Its arguments are read when somebody asks where they stand:
+/// mostly nobody does.
+#[derive(Debug, Clone)]
+pub(super) struct ReadPlace<'a> {
+    pub whole: Range<usize>,
+    /// As [`CallPlace::written`] writes them, each behind a `;`.
+    arguments: &'a str,
+}
+
+impl<'a> ReadPlace<'a> {
+    /// The place that an argument names. Returns `None` if it is not the one that was written in.
+    pub fn read(argument: &'a str) -> Option<Self> {
+        let text = argument.strip_prefix(MARK)?;
+        let (whole, arguments) = text.split_once(';').unwrap_or((text, ""));
+        let (start, end) = whole.split_once(':')?;
+        Some(Self { whole: start.parse().ok()?..end.parse().ok()?, arguments })
+    }
+
+    /// Where the arguments stand, in their order.
+    pub fn arguments(&self) -> impl Iterator<Item = ArgumentPlace> + use<'a> {
+        let written = self.arguments.split(';').filter(|part| !part.is_empty());
+        written.filter_map(|part| {
             let mut fields = part.splitn(5, ':');
             let mut offset = || fields.next()?.parse::<usize>().ok();
             let key = offset()?..offset()?;
             let value = offset()?..offset()?;
             let name = fields.next().filter(|name| !name.is_empty()).map(str::to_owned);
             Some(ArgumentPlace { name, key, value })
-        });
-        Some(CallPlace { whole, arguments: arguments.collect::<Option<_>>()? })
+        })
     }
 
     /// Where the argument with this name stands.
-    pub fn named(&self, name: &str) -> Option<&ArgumentPlace> {
-        self.arguments.iter().find(|argument| argument.name.as_deref() == Some(name))
+    pub fn named(&self, name: &str) -> Option<ArgumentPlace> {
+        self.arguments().find(|argument| argument.name.as_deref() == Some(name))
     }
 }
 
@@ -120,7 +136,9 @@ mod tests {
         let tokens = tokens(text);
         let found = arguments(text, &tokens[3..tokens.len() - 2]);
         let place = CallPlace { whole: 3..9, arguments: found };
-        assert_eq!(CallPlace::read(&place.written()).as_ref(), Some(&place));
+        let written = place.written();
+        let read = ReadPlace::read(&written).unwrap();
+        assert_eq!(CallPlace { whole: read.whole.clone(), arguments: read.arguments().collect() }, place);
         let slice = |range: &Range<usize>| text.get(range.clone()).unwrap();
         let shown = place.arguments.iter().map(|found| format!("{}={}", slice(&found.key), slice(&found.value)));
         shown.collect::<Vec<_>>().join("; ")
@@ -131,6 +149,6 @@ mod tests {
         assert_eq!(places("{{ f('a', b, c=[1, 2], d = x == y) }}"), "'a'='a'; b=b; c=[1, 2]; d=x == y");
         assert_eq!(places("{{ f({'a': 1, \"b\": {'c': 2}}) }}"), "'a'=1; \"b\"={'c': 2}");
         assert_eq!(places("{{ f() }}"), "");
-        assert_eq!(CallPlace::read("a text"), None);
+        assert!(ReadPlace::read("a text").is_none());
     }
 }

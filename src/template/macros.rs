@@ -169,7 +169,10 @@ impl Library {
 
     /// The macro that a plain name means in a template of a package: its own, then one of the project, then one of dbt.
     pub fn resolve(&self, package: &str, name: &str) -> Option<MacroName> {
-        [package, &self.root, DBT_PACKAGE].into_iter().find_map(|package| self.of_package(package, name))
+        if !self.is_anywhere(name) {
+            return None;
+        }
+        [package, &self.root, DBT_PACKAGE].into_iter().find_map(|package| self.defined(package, name))
     }
 
     /// A macro of the project itself.
@@ -179,10 +182,15 @@ impl Library {
 
     /// A macro of this package.
     pub fn of_package(&self, package: &str, name: &str) -> Option<MacroName> {
-        // Every word of every template is asked about, and nearly none is a macro anywhere.
-        if !self.by_plain_name.contains_key(name) {
-            return None;
-        }
+        self.is_anywhere(name).then(|| self.defined(package, name)).flatten()
+    }
+
+    /// Whether any package has a macro of this name. Every word of every template is asked about, and nearly none is one.
+    fn is_anywhere(&self, name: &str) -> bool {
+        self.by_plain_name.contains_key(name)
+    }
+
+    fn defined(&self, package: &str, name: &str) -> Option<MacroName> {
         let name = MacroName { package: package.to_owned(), name: name.to_owned() };
         self.by_name.contains_key(&name).then_some(name)
     }

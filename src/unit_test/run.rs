@@ -11,7 +11,7 @@ use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
 
 use super::after::{NoTable, TableChange};
 use super::compare::difference;
-use super::fixture::{FixtureBuilder, FixtureTable, find, memory_table};
+use super::fixture::{FixtureBuilder, FixtureTable, find, memory_table, nullable};
 use super::plan::{FixtureSource, GivenTable, PlannedUnitTest, TestedProject};
 use super::{UnitTestResult, UnitTestVerdict};
 use crate::analyze::{Input, TypedModel};
@@ -162,8 +162,7 @@ impl UnitTestRun<'_> {
         let work = async {
             let plan = plan?;
             let batches = self.engine.collect(&plan, Joins::Hash).await?;
-            let columns = plan.schema().fields().iter().map(|field| field.as_ref().clone().with_nullable(true));
-            let schema = Arc::new(Schema::new(columns.collect::<Vec<_>>()));
+            let schema = nullable(plan.schema().inner());
             let all: Result<Vec<RecordBatch>, _> = batches
                 .iter()
                 .map(|batch| RecordBatch::try_new(Arc::clone(&schema), batch.columns().to_vec()))

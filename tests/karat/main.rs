@@ -10,6 +10,7 @@ mod redact;
 mod difference;
 mod docs;
 mod oracle;
+mod partitioned_files;
 mod plans;
 mod sample;
 mod slices;

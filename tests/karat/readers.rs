@@ -90,6 +90,12 @@ impl Readers {
         self.run(Command::new(self.python).args(["-c", program]).arg(table).envs(&lake.variables));
     }
 
+    /// Lets three engines write the same rows, each into folders that are named after values.
+    pub(crate) fn write_partitioned(&self, folder: &Path) {
+        let script = repository().join("tests/readers/partitioned.py");
+        self.run(Command::new(self.python).arg(script).arg(folder));
+    }
+
     fn run(&self, command: &mut Command) -> Vec<u8> {
         let output = command.output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

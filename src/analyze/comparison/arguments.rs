@@ -97,6 +97,16 @@ fn check_arguments(name: &str, arguments: &[Expr], schema: &DFSchema) -> Result<
         let message = format!("`{name}({text})` takes the type text, not {}", type_name(&data_type));
         return Err(failed(message, first_span(argument), format!("cast it: `cast({text} as text)`")));
     }
+    // A column of texts is no time, though the engine would read it as one.
+    if let ("date_trunc", [_, time]) = (name, arguments)
+        && text_literal(time).is_none()
+        && let data_type = time.get_type(schema)?
+        && matches!(Family::of(&data_type), Some(Family::Text | Family::Number))
+    {
+        let text = shown(time);
+        let message = format!("`date_trunc` takes a date or a timestamp, and `{text}` is {}", type_name(&data_type));
+        return Err(failed(message, first_span(time), format!("cast it: `cast({text} as timestamp)`")));
+    }
     if let ("string_agg", [_, between, ..]) = (name, arguments)
         && !matches!(between, Expr::Literal(..))
     {

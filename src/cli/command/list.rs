@@ -56,30 +56,35 @@ impl ListCommand {
 
     fn try_run(&self, app: &App<'_>) -> Result<Exit, Exit> {
         let kinds = self.kinds();
-        let listed: Vec<ListedNode> = if kinds.contains(&NodeKind::Test) {
+        if kinds.contains(&NodeKind::Test) {
             let (compiled, guards) = app.checks(app.load_and_compile(&self.project)?)?;
             app.warn_of_others(&compiled.loaded, &compiled.faults, &BTreeSet::new())?;
             let selected = app.select_tests(&compiled, &self.select, self.tests, &guards)?;
-            let tests = compiled.loaded.listed_tests(&selected.guards);
-            compiled.loaded.listed(&selected.selection, &kinds).into_iter().chain(tests).collect()
+            let mut listed = compiled.loaded.listed(&selected.selection, &kinds);
+            listed.extend(compiled.loaded.listed_tests(&selected.guards));
+            self.show(app, &listed);
         } else {
             let loaded = app.load(&self.project)?;
-            loaded.listed(&app.select(&loaded, &self.select)?, &kinds)
-        };
+            let selection = app.select(&loaded, &self.select)?;
+            self.show(app, &loaded.listed(&selection, &kinds));
+        }
+        Ok(Exit::Done)
+    }
+
+    fn show(&self, app: &App<'_>, listed: &[ListedNode<'_>]) {
         let mut text = String::new();
-        for node in listed {
-            text.push_str(&match self.output {
-                ListFormat::Name => node.name,
-                ListFormat::Path => node.path,
-                ListFormat::Json => self.keys_of(node.json).to_string(),
-            });
+        for item in listed {
+            match self.output {
+                ListFormat::Name => text.push_str(&item.name()),
+                ListFormat::Path => text.push_str(item.path()),
+                ListFormat::Json => text.push_str(&self.keys_of(item.json()).to_string()),
+            }
             text.push('\n');
         }
         match self.output {
             ListFormat::Name | ListFormat::Path => app.console.show(&text),
             ListFormat::Json => app.console.data(&text),
         }
-        Ok(Exit::Done)
     }
 
     /// The object with the keys that were asked for.

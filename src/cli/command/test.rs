@@ -50,6 +50,7 @@ impl TestCommand {
         let stopped = app.divided(&compiled, &self.select, models.cloned())?.stopped;
         tested.units = app.unit_tests(&compiled, &tested.selection)?;
         let progress = Progress::new(app.console);
+        let identity = RunIdentity::new(Arc::clone(&loaded.workspace.host), false);
         let recorder = RunRecorder::new(&progress, Arc::clone(&loaded.workspace.host));
         let is_over = self.fail_fast && tested.units.iter().any(|result| !result.passed());
         let TestedSelection { guards, units, .. } = &tested;
@@ -64,7 +65,6 @@ impl TestCommand {
         let _warned = app.write(loaded, |artifacts| artifacts.write_run_results(&run));
         // Unit tests alone leave no record: they look at no table.
         if let Some(lake) = &lake {
-            let identity = RunIdentity::new(Arc::clone(&loaded.workspace.host), false);
             app.keep_record(lake, &run, Some(RunEnd::of_tests(&identity, report.as_ref().ok(), units)));
         }
         let report = report?;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::build::Build;
 use crate::incremental::staleness::{Cause, PendingChange, Reason};
 use crate::name::{ModelName, TableKey, TableName};
+use crate::table::SliceKey;
 
 /// What to do with a model, and the reasons in an analyst's words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +70,13 @@ impl Decision {
     /// Whether something is built, or may be.
     pub fn may_build(&self) -> bool {
         self.build.is_some() || self.waits_for.is_some() || self.bad_records.is_some()
+    }
+
+    /// Why this slice would be built, if it would be.
+    pub fn why_of(&self, slice: SliceKey) -> &str {
+        // A reason without slices concerns all of them.
+        let concerns = |reason: &&Reason| reason.slices.as_ref().is_none_or(|slices| slices.contains(slice));
+        self.reasons.iter().find(concerns).map_or(&self.why, |reason| &reason.why)
     }
 
     /// Returns what readers of the table will find changed.

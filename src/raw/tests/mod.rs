@@ -6,6 +6,7 @@ mod damaged;
 mod encodings;
 mod forms;
 mod json;
+mod paths;
 mod stored_columns;
 mod stored_texts;
 mod properties;

@@ -8,7 +8,7 @@ use minijinja::Value;
 
 use crate::diag::{Code, Diagnostic, nearest};
 use crate::span::Span;
-use crate::template::call_place::CallPlace;
+use crate::template::call_place::ReadPlace;
 use crate::template::introspection::{Answer, Question, Refusal};
 use crate::template::render::{Need, Render};
 
@@ -59,7 +59,7 @@ pub(in crate::template) struct Call<'a> {
     /// Where the call stands, if it was written as a plain call.
     pub site: Option<Span>,
     /// The same with its arguments.
-    place: Option<CallPlace>,
+    place: Option<ReadPlace<'a>>,
 }
 
 impl<'a> Call<'a> {
@@ -69,8 +69,8 @@ impl<'a> Call<'a> {
             Some((last, before)) if last.is_kwargs() => (before, pairs(last)),
             Some(_) | None => (arguments, Vec::new()),
         };
-        let place = positional.first().and_then(Value::as_str).and_then(CallPlace::read);
-        let (site, positional) = without_place(render, template, positional);
+        let (place, positional) = without_place(positional);
+        let site = place.as_ref().and_then(|place| site_in(render, template, place));
         Call { render, name, positional, named, site, place }
     }
 
@@ -130,20 +130,20 @@ impl<'a> Call<'a> {
 
     /// Where the value of a named argument stands, or of an entry of the only dict; else where the call stands.
     pub fn site_of_value(&self, name: &str) -> Option<Span> {
-        self.site_within(|place| Some(place.named(name)?.value.clone()))
+        self.site_within(|place| Some(place.named(name)?.value))
     }
 
     /// The same for the name of the argument.
     pub fn site_of_key(&self, name: &str) -> Option<Span> {
-        self.site_within(|place| Some(place.named(name)?.key.clone()))
+        self.site_within(|place| Some(place.named(name)?.key))
     }
 
     /// The same for an argument that is given by its position.
     pub fn site_of_position(&self, position: usize) -> Option<Span> {
-        self.site_within(|place| Some(place.arguments.get(position)?.value.clone()))
+        self.site_within(|place| Some(place.arguments().nth(position)?.value))
     }
 
-    fn site_within(&self, part: impl FnOnce(&CallPlace) -> Option<Range<usize>>) -> Option<Span> {
+    fn site_within(&self, part: impl FnOnce(&ReadPlace<'_>) -> Option<Range<usize>>) -> Option<Span> {
         let site = self.site?;
         let range = self.place.as_ref().and_then(part);
         Some(range.map_or(site, |range| Span::new(site.file, range)))
@@ -164,14 +164,19 @@ impl<'a> Call<'a> {
 }
 
 /// Takes the place out of the arguments, if one was written in.
-pub(super) fn without_place<'a>(render: &Render, template: &str, given: &'a [Value]) -> (Option<Span>, &'a [Value]) {
+pub(super) fn without_place(given: &[Value]) -> (Option<ReadPlace<'_>>, &[Value]) {
     match given.split_first() {
-        Some((first, rest)) => match first.as_str().and_then(CallPlace::read) {
-            Some(place) => (render.file_of(template).map(|file| Span::new(file, place.whole)), rest),
+        Some((first, rest)) => match first.as_str().and_then(ReadPlace::read) {
+            Some(place) => (Some(place), rest),
             None => (None, given),
         },
         None => (None, given),
     }
+}
+
+/// Where a call of this template stands. Returns `None` if the template is in no file of the project.
+pub(super) fn site_in(render: &Render, template: &str, place: &ReadPlace<'_>) -> Option<Span> {
+    Some(Span::new(render.file_of(template)?, place.whole.clone()))
 }
 
 fn pairs(arguments: &Value) -> Vec<(String, Value)> {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use minijinja::value::{Kwargs, Object, ObjectRepr, from_args};
 use minijinja::{Error, ErrorKind, State, Value};
 
-use super::call::without_place;
+use super::call::{site_in, without_place};
 use super::overridden::{OverriddenMacro, overridden};
 use super::{Call, CallFailure, TemplateFunction};
 use crate::diag::{Code, all_of, nearest};
@@ -114,7 +114,8 @@ impl Object for MacroCall {
     }
 
     fn call(self: &Arc<Self>, state: &mut State<'_, '_>, arguments: &[Value]) -> Result<Value, Error> {
-        let (site, arguments) = without_place(&self.render, state.name(), arguments);
+        let (place, arguments) = without_place(arguments);
+        let site = place.as_ref().and_then(|place| site_in(&self.render, state.name(), place));
         let Some(found) = self.render.record().macros.get(&self.name).cloned() else {
             if let Some(failure) = self.broken_file() {
                 return Err(failure.into());
