@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_a_chart_is_said_where_it_stands() {
+    fn a_type_of_chart_has_its_keys() {
         let yaml = "
 models:
 - name: daily
@@ -279,14 +279,7 @@ models:
   - {name: c, type: line, x: day}
   - {name: d, type: histogram, x: day, y: users}
   - {name: e, type: bar, x: day, y: [users, sessions], split: country}
-  - {name: f, type: bar, x: day, y: users, limit: 0}
-  - {name: g, type: bar, x: day, y: users, fromat: percent}
-  - {name: g, type: bar, x: day, y: users}
-  - {name: h i, type: bar, x: day, y: users}
-  - {type: bar}
   - {name: j, x: day}
-  - {name: k, type: histogram, x: day, bins: 1000}
-  - {name: l, type: number, y: users, format: percents}
 ";
         insta::assert_snapshot!(said("name: p", &[MODEL, ("models/a.yml", yaml)]), @r"
         error[invalid-config]: `lines` is not a type of chart
@@ -331,62 +324,79 @@ models:
           |
           = help: declare a chart for each measure
 
-        error[invalid-config]: `limit` must be a whole number from 1
-          --> models/a.yml:10:51
-           |
-        10 |   - {name: f, type: bar, x: day, y: users, limit: 0}
-           |                                                   ^
-
-        error[unknown-key]: `fromat` is not a key of a chart
-          --> models/a.yml:11:44
-           |
-        11 |   - {name: g, type: bar, x: day, y: users, fromat: percent}
-           |                                            ^^^^^^
-           |
-           = help: did you mean `format`?
-
-        error[duplicate-name]: two charts of the model are called `g`
-          --> models/a.yml:12:12
-           |
-        11 |   - {name: g, type: bar, x: day, y: users, fromat: percent}
-           |            - the first one
-        12 |   - {name: g, type: bar, x: day, y: users}
-           |            ^
-
-        error[invalid-name]: `h i` is not a name for a chart
-          --> models/a.yml:13:12
-           |
-        13 |   - {name: h i, type: bar, x: day, y: users}
-           |            ^^^
-           |
-           = help: use letters, digits, `_` and `-`; `title` takes any text
-
-        error[invalid-yaml]: a chart has no `name`
-          --> models/a.yml:14:6
-           |
-        14 |   - {type: bar}
-           |      ^^^^
-           |
-           = help: add `name: …`
-
         error[invalid-yaml]: the chart `j` has no `type`
-          --> models/a.yml:15:12
+          --> models/a.yml:10:12
            |
-        15 |   - {name: j, x: day}
+        10 |   - {name: j, x: day}
            |            ^
            |
            = help: add `type: …`, one of line, bar, number, histogram
+        ");
+    }
+
+    #[test]
+    fn a_chart_has_a_name_and_values_that_it_can_have() {
+        let yaml = "
+models:
+- name: daily
+  charts:
+  - {name: f, type: bar, x: day, y: users, limit: 0}
+  - {name: g, type: bar, x: day, y: users, fromat: percent}
+  - {name: g, type: bar, x: day, y: users}
+  - {name: h i, type: bar, x: day, y: users}
+  - {type: bar}
+  - {name: k, type: histogram, x: day, bins: 1000}
+  - {name: l, type: number, y: users, format: percents}
+";
+        insta::assert_snapshot!(said("name: p", &[MODEL, ("models/a.yml", yaml)]), @r"
+        error[invalid-config]: `limit` must be a whole number from 1
+         --> models/a.yml:5:51
+          |
+        5 |   - {name: f, type: bar, x: day, y: users, limit: 0}
+          |                                                   ^
+
+        error[unknown-key]: `fromat` is not a key of a chart
+         --> models/a.yml:6:44
+          |
+        6 |   - {name: g, type: bar, x: day, y: users, fromat: percent}
+          |                                            ^^^^^^
+          |
+          = help: did you mean `format`?
+
+        error[duplicate-name]: two charts of the model are called `g`
+         --> models/a.yml:7:12
+          |
+        6 |   - {name: g, type: bar, x: day, y: users, fromat: percent}
+          |            - the first one
+        7 |   - {name: g, type: bar, x: day, y: users}
+          |            ^
+
+        error[invalid-name]: `h i` is not a name for a chart
+         --> models/a.yml:8:12
+          |
+        8 |   - {name: h i, type: bar, x: day, y: users}
+          |            ^^^
+          |
+          = help: use letters, digits, `_` and `-`; `title` takes any text
+
+        error[invalid-yaml]: a chart has no `name`
+         --> models/a.yml:9:6
+          |
+        9 |   - {type: bar}
+          |      ^^^^
+          |
+          = help: add `name: …`
 
         error[invalid-config]: `bins` must be a whole number from 1 to 100
-          --> models/a.yml:16:46
+          --> models/a.yml:10:46
            |
-        16 |   - {name: k, type: histogram, x: day, bins: 1000}
+        10 |   - {name: k, type: histogram, x: day, bins: 1000}
            |                                              ^^^^
 
         error[invalid-config]: `percents` is not a format of charts
-          --> models/a.yml:17:47
+          --> models/a.yml:11:47
            |
-        17 |   - {name: l, type: number, y: users, format: percents}
+        11 |   - {name: l, type: number, y: users, format: percents}
            |                                               ^^^^^^^^
            |
            = help: did you mean `percent`?

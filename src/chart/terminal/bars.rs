@@ -3,9 +3,9 @@
 use super::frame::{ColumnLabel, LineLabels, indent};
 use super::lines::value_scale;
 use super::{TerminalStyle, legend, short};
+use crate::chart::ChartPlot;
 use crate::chart::slots::{BarColumns, Slots};
 use crate::chart::wording::{place_text, value_text};
-use crate::chart::{ChartPlot, ChartSeries};
 
 /// Steps of a character that fills up from below.
 const UP: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
@@ -162,13 +162,12 @@ pub(super) fn lying(plot: &ChartPlot, style: TerminalStyle) -> Vec<String> {
     let highest = plot.values().fold(0.0, f64::max);
     let whole = highest - lowest;
     let left = if whole > 0.0 { (-lowest / whole * room as f64).round() as usize } else { 0 };
-    let sides = BarSides { left, right: room - left, lowest, highest };
+    let sides = BarSides { plot, style, left, right: room - left, lowest, highest };
     let mut lines: Vec<String> = legend(plot, style, |place| fill(place, style)).into_iter().collect();
     for (place, name) in names.iter().enumerate() {
-        for (number, series) in plot.series.iter().enumerate() {
+        for number in 0..plot.series.len() {
             let name = if number == 0 { name.as_str() } else { "" };
-            let bar = sides.drawn(plot, series, place, number, style);
-            lines.push(format!("  {name:>name_width$} {bar}"));
+            lines.push(format!("  {name:>name_width$} {}", sides.drawn(place, number)));
         }
     }
     lines
@@ -180,31 +179,28 @@ fn fill(series: usize, style: TerminalStyle) -> char {
 }
 
 /// The characters to the left of zero and to the right of it.
-struct BarSides {
+struct BarSides<'a> {
+    plot: &'a ChartPlot,
+    style: TerminalStyle,
     left: usize,
     right: usize,
     lowest: f64,
     highest: f64,
 }
 
-impl BarSides {
-    fn drawn(
-        &self,
-        plot: &ChartPlot,
-        series: &ChartSeries,
-        place: usize,
-        number: usize,
-        style: TerminalStyle,
-    ) -> String {
+impl BarSides<'_> {
+    /// The bar of one series at a place, with its value.
+    fn drawn(&self, place: usize, number: usize) -> String {
         let blank = " ".repeat(self.left);
-        let Some(value) = series.values.get(place).copied().flatten() else {
+        let series = self.plot.series.get(number);
+        let Some(value) = series.and_then(|series| series.values.get(place).copied().flatten()) else {
             return format!("{blank}│ null");
         };
-        let text = value_text(value, plot.format);
-        let fill = fill(number, style);
+        let text = value_text(value, self.plot.format);
+        let fill = fill(number, self.style);
         if value < 0.0 {
             let length = ((value / self.lowest * self.left as f64).round() as usize).clamp(1, self.left.max(1));
-            let bar = style.of_series(number, &fill.to_string().repeat(length));
+            let bar = self.style.of_series(number, &fill.to_string().repeat(length));
             return format!("{}{bar}│ {text}", " ".repeat(self.left.saturating_sub(length)));
         }
         let eighths =
@@ -218,6 +214,6 @@ impl BarSides {
         };
         let gap = if bar.is_empty() { "" } else { " " };
         let gap = if value == 0.0 { " " } else { gap };
-        format!("{blank}│{}{gap}{text}", style.of_series(number, &bar))
+        format!("{blank}│{}{gap}{text}", self.style.of_series(number, &bar))
     }
 }
