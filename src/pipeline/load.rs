@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::charts::chart_faults;
 use super::faults::Faults;
 use super::hooks::plan_hooks;
 use super::introspection::{Introspection, answer};
@@ -248,6 +249,9 @@ pub(crate) fn compile_models(loaded: Loaded, sink: &mut Sink) -> Compiled {
         faults.add(model, of_macros.filter(|faults| !faults.is_empty()).unwrap_or(diagnostics));
     }
     let mut compiled = Compiled { loaded, typed, faults, hooks: HooksOfModels::new() };
+    for fault in chart_faults(&compiled) {
+        compiled.faults.add(fault.model, fault.faults);
+    }
     plan_hooks(&mut compiled, sink);
     compiled
 }

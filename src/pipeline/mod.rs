@@ -15,6 +15,7 @@
 #![warn(missing_docs)]
 
 mod artifacts;
+mod charts;
 mod compilation;
 mod compiled_files;
 mod diagnosis;
@@ -68,6 +69,7 @@ pub(crate) use crate::store::{
 };
 pub(crate) use crate::table::{Conversions, SliceKey, SliceSet};
 pub(crate) use artifacts::{ArtifactRequest, Artifacts, remove_artifacts};
+pub(crate) use charts::{ChartDrawer, ChartFiles, PlannedChart, charts_of, scope_of_charts};
 pub use compilation::{Compilation, ModelColumn, compile};
 pub(crate) use compiled_files::{explained, write_compiled};
 pub(crate) use diagnosis::{lake_findings, source_findings};

@@ -15,6 +15,7 @@ mod schema;
 mod files;
 mod settings;
 mod test_rule;
+mod chart;
 mod generic_test;
 mod hooks;
 mod config;
@@ -64,6 +65,7 @@ use serde_json::Value;
 
 pub use crate::column_type::ColumnType;
 pub use access::{BucketAccess, Credentials, access, secrets_of};
+pub use chart::{ChartKind, DeclaredChart, ValueFormat};
 pub use config::{IdleConfig, ModelConfig, OnSchemaChange, UpdatedColumns};
 pub(crate) use config::{appends_everything, idle_configs};
 pub use dbt_profile::{DbtOutput, DbtProfile};
@@ -90,6 +92,7 @@ pub use resource::{
 };
 pub use retention::Retention;
 pub use rewrites::{RewriteKind, SqlReading};
+pub(crate) use schema::known_keys;
 pub use secret::{HIDDEN, Secret, names_a_secret};
 pub use seed::{Seed, SeedConfig, SeedType};
 pub use settings::Settings;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+use super::chart::DeclaredChart;
 use super::resource::ModelVersion;
 use super::seed::Seed;
 use super::settings::Settings;
@@ -36,6 +37,7 @@ pub struct Model {
     pub columns: Vec<Column>,
     /// Tests of the model as a whole.
     pub tests: Vec<DeclaredTest>,
+    pub charts: Vec<DeclaredChart>,
     /// Which version of which model it is. `None` for a model without versions.
     pub version: Option<ModelVersion>,
     /// Where the properties file describes the model.

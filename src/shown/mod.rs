@@ -1,6 +1,5 @@
-//! Rows, texts, differences and charts as people and programs read them.
+//! Rows, texts and differences as people and programs read them.
 
-pub(crate) mod chart;
 mod control_characters;
 mod difference;
 mod row_difference;

@@ -2,6 +2,7 @@
 
 mod backfill;
 mod build;
+mod chart;
 mod clean;
 mod compile;
 mod completions;
@@ -110,6 +111,8 @@ commands! {
     Ls(list::ListCommand),
     /// Show rows of a model
     Show(query::ShowCommand),
+    /// Draw the charts of a model, in the terminal or as SVG
+    Chart(chart::ChartCommand),
     /// Query the tables with SQL, as `ref('model')` or `schema.table`
     Query(query::QueryCommand),
     /// Show how fresh, complete and tested every model is
