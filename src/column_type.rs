@@ -36,6 +36,19 @@ impl ColumnType {
         }
     }
 
+    /// The word that YAML has for it.
+    pub fn yaml_word(self) -> String {
+        match self {
+            ColumnType::Text => "text".to_owned(),
+            ColumnType::Integer => "integer".to_owned(),
+            ColumnType::Float => "float".to_owned(),
+            ColumnType::Boolean => "boolean".to_owned(),
+            ColumnType::Date => "date".to_owned(),
+            ColumnType::Timestamp => "timestamp".to_owned(),
+            ColumnType::Decimal { precision, scale } => format!("decimal({precision}, {scale})"),
+        }
+    }
+
     /// What PostgreSQL calls the type that a column has once it is read.
     pub fn sql_name(self) -> String {
         match self {

@@ -23,6 +23,8 @@ mod locked;
 #[cfg(feature = "engine")]
 mod shown;
 #[cfg(feature = "engine")]
+mod chart;
+#[cfg(feature = "engine")]
 mod delta;
 #[cfg(feature = "engine")]
 mod raw;

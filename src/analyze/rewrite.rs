@@ -18,7 +18,7 @@ pub(super) fn shown(expr: &Expr) -> String {
 }
 
 /// What PostgreSQL calls a type.
-pub(super) fn type_name(data_type: &DataType) -> String {
+pub(crate) fn type_name(data_type: &DataType) -> String {
     match data_type {
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => "text".to_owned(),
         DataType::Dictionary(_, value) => type_name(value),

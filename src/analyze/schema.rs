@@ -185,7 +185,8 @@ fn check_instants(schema: &Schema, whole: Span, sink: &mut Sink) -> Checked<()> 
     .map(drop)
 }
 
-fn check_named(schema: &Schema, column: &Spanned<String>, sink: &mut Sink) -> Checked<()> {
+/// Reports a config that names no column of the model.
+pub(crate) fn check_named(schema: &Schema, column: &Spanned<String>, sink: &mut Sink) -> Checked<()> {
     if schema.field_with_name(&column.value).is_ok() {
         return Ok(());
     }

@@ -4,6 +4,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value, json};
 
 use crate::project::Settings;
+use crate::span::{SourceFiles, Span};
 
 /// What dbt says of a config that nobody sets.
 #[derive(Debug, Clone, Copy)]
@@ -144,6 +145,20 @@ impl<'a> Written<'a> {
         self.keys().into_iter().filter_map(set).collect()
     }
 
+    /// Everything that was set, with templates in YAML as they were written: targets and variables do not change it.
+    pub fn unrendered(self, files: &SourceFiles) -> Map<String, Value> {
+        let mut set = self.all();
+        if let Written::Settings(settings) = self {
+            for (key, found) in &settings.values {
+                let is_scalar = !found.value.is_array() && !found.value.is_object();
+                if let Some(text) = as_written(files, found.span).filter(|_| is_scalar) {
+                    set.insert(key.clone(), text);
+                }
+            }
+        }
+        set
+    }
+
     /// The tags, each once.
     pub fn tags(self) -> Vec<&'a str> {
         let mut tags: Vec<&str> = Vec::new();
@@ -173,6 +188,17 @@ impl<'a> Written<'a> {
         }
         docs
     }
+}
+
+/// The template that a value of YAML was rendered from. Returns `None` if it was none.
+pub(super) fn as_written(files: &SourceFiles, span: Span) -> Option<Value> {
+    let path = files.path(span.file);
+    let text = files.slice(span).trim();
+    let is_template = text.contains("{{") || text.contains("{%");
+    let is_mapping = text.starts_with('{') && !text.starts_with("{{");
+    let is_block = is_mapping || text.starts_with(['[', '|', '>']);
+    let is_yaml = path.ends_with(".yml") || path.ends_with(".yaml");
+    (is_yaml && is_template && !is_block).then(|| Value::from(text.trim_matches(['"', '\''])))
 }
 
 /// `config` of a node.

@@ -258,7 +258,7 @@ fn view<'a>(
     let typed = inputs.typed.get(&model.name);
     let original = paths::in_package(inputs.project, &model.package, &model.path);
     let text = inputs.files.text(model.file);
-    let raw = if kind == NodeKind::Seed { "" } else { model.template(inputs.files).trim() };
+    let raw = if kind == NodeKind::Seed { "" } else { model.own_text(inputs.files).trim() };
     NodeView {
         database: DATABASE,
         schema: table.schema.to_string(),
@@ -280,7 +280,7 @@ fn view<'a>(
         docs: written.docs(),
         patch_path: model.described_at.map(|span| patch_path(inputs, &model.package, span)),
         build_path: None,
-        unrendered_config: written.all(),
+        unrendered_config: written.unrendered(inputs.files),
         created_at: inputs.created_at(),
         relation_name: (materialized != "ephemeral").then(|| relation_name(&table)),
         raw_code: Cow::Borrowed(raw),

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use super::config_view::as_written;
 use super::manifest::ManifestInputs;
 use super::models::{ColumnView, ColumnViews};
 use super::node_id::NodeIds;
@@ -46,6 +47,20 @@ pub(super) struct SourceView<'a> {
     unrendered_schema: Option<()>,
     doc_blocks: [(); 0],
 }
+
+/// What only karat knows of a source: where its files are, and how they are read.
+pub(super) const KEYS_OF_FILES: [&str; 10] = [
+    "location",
+    "format",
+    "options",
+    "event_time",
+    "on_bad_row",
+    "max_bad_rows",
+    "max_rescued",
+    "on_missing",
+    "missing_columns",
+    "unknown_columns",
+];
 
 /// `freshness` as artifacts have it.
 #[derive(Debug, Clone, Serialize)]
@@ -130,13 +145,23 @@ pub(super) fn source<'a>(
         source_meta,
         tags,
         patch_path: None,
-        unrendered_config: Map::new(),
+        unrendered_config: config_of_files(inputs, name, found),
         relation_name: relation,
         created_at: inputs.created_at(),
         unrendered_database: None,
         unrendered_schema: None,
         doc_blocks: [],
     }
+}
+
+/// What is said of the files of a source. Their place is as it was written, because a template may have given it.
+fn config_of_files(inputs: &ManifestInputs<'_>, name: &TableName, found: &SourceProperties) -> Map<String, Value> {
+    let said = |key: &str| Some((key.to_owned(), found.table.get(key)?.clone()));
+    let mut config: Map<String, Value> = KEYS_OF_FILES.into_iter().filter_map(said).collect();
+    if let (Some(location), Some(source)) = (config.get_mut("location"), inputs.project.sources.get(name)) {
+        *location = as_written(inputs.files, source.location.span).unwrap_or_else(|| location.clone());
+    }
+    config
 }
 
 /// `meta` beside `config`, and that in it.

@@ -15,7 +15,7 @@ use crate::parallel::in_parallel;
 use crate::project::{DeclaredTest, Project, TestKey, TestRule, TestStorage};
 use crate::select::{TestKind, TestOrigin};
 use crate::span::{FileId, Span};
-use crate::template::{Reference, ReferenceName, ReferencePlaces, ReferenceTarget, RenderedSql, SourceMap};
+use crate::template::{ReferenceTarget, RenderedSql};
 
 /// What tests are planned over.
 #[derive(Clone, Copy)]
@@ -256,7 +256,7 @@ fn batches(guarded: Guarded<'_>, tested: &Tested<'_>, sink: &mut Sink) -> Vec<Ch
         .map(|(index, condition)| format!("count(*) filter (where {condition}) as test_{index}"))
         .collect();
     let text = format!("select {}\nfrom {}", counts.join(",\n    "), tested.table);
-    let rendered = rendered(text, [(&tested.table, &tested.target)], first.span);
+    let rendered = RenderedSql::over(text, [(&tested.table, &tested.target)], first.span);
     if let Ok((plan, _)) = guarded.planner.text(&rendered, first.span.file, guarded.typed, sink) {
         // The cheapest batch comes first.
         let tables = BTreeSet::from([tested.target.clone()]);
@@ -332,7 +332,7 @@ fn ruled(
     let other = other.map(|other| (other.table.clone(), ReferenceTarget::Model(other.name.clone())));
     let references =
         [(&tested.table, &tested.target)].into_iter().chain(other.iter().map(|(table, target)| (table, target)));
-    let rendered = rendered(sql.clone(), references, test.span);
+    let rendered = RenderedSql::over(sql.clone(), references, test.span);
     let (plan, _) = guarded.planner.text(&rendered, test.span.file, guarded.typed, sink)?;
     let name = name_of(test, &tested.table.table, column);
     let kind = TestKind::Generic(check.name().to_owned());
@@ -393,32 +393,6 @@ fn referred<'a>(to: &Value, guarded: Guarded<'a>) -> Result<Option<&'a TypedMode
         Some(model) => Ok(Some(model)),
         None if guarded.order.contains(&name) => Ok(None),
         None => Err(format!("`to` names no model: `{text}`")),
-    }
-}
-
-/// A text of ours: whatever is wrong with it lies at the place of the test.
-fn rendered<'a>(
-    text: String,
-    references: impl IntoIterator<Item = (&'a TableName, &'a ReferenceTarget)>,
-    span: Span,
-) -> RenderedSql {
-    let references = references
-        .into_iter()
-        .map(|(table, target)| Reference {
-            name: ReferenceName::first(table.clone()),
-            target: target.clone(),
-            window: None,
-            on_change: None,
-            through: None,
-            span,
-        })
-        .collect();
-    RenderedSql {
-        text,
-        map: SourceMap::whole(span),
-        references,
-        places: ReferencePlaces::default(),
-        test_config: BTreeMap::new(),
     }
 }
 

@@ -88,6 +88,9 @@ pub(crate) struct SelectArgs {
     /// A selector that `selectors.yml` defines
     #[arg(long, value_name = "NAME", conflicts_with = "select")]
     pub selector: Option<String>,
+    /// The folder of artifacts of an earlier command, for `state:`, `result:` and `source_status:`
+    #[arg(long, value_name = "DIR")]
+    pub state: Option<String>,
 }
 
 impl SelectArgs {
@@ -98,7 +101,14 @@ impl SelectArgs {
 
     /// What is asked for, in the words of a selection.
     pub fn request(&self, indirect: IndirectSelection) -> SelectionRequest<'_> {
-        SelectionRequest { select: &self.select, exclude: &self.exclude, indirect, ..SelectionRequest::default() }
+        let state = self.state.as_deref();
+        SelectionRequest {
+            select: &self.select,
+            exclude: &self.exclude,
+            indirect,
+            state,
+            ..SelectionRequest::default()
+        }
     }
 }
 

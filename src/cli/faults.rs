@@ -3,7 +3,8 @@
 use super::app::App;
 use super::args::SelectArgs;
 use super::exit::Exit;
-use crate::diag::Sink;
+use crate::analyze::TypedModel;
+use crate::diag::{Code, Diagnostic, Sink};
 use crate::name::{ModelName, NodeKind};
 use crate::pipeline::{Compiled, Faults, Loaded, StoppedModels, Workable};
 use crate::select::Selection;
@@ -48,6 +49,19 @@ impl App<'_> {
         let stopped = compiled.faults.divide(&compiled.loaded.dag, named.cloned(), false).stopped;
         self.console.diagnostics(&compiled.faults.of(&stopped), &compiled.loaded.files);
         if stopped.is_none() { Ok(()) } else { Err(Exit::Failed) }
+    }
+
+    /// The model that somebody names.
+    pub fn model<'c>(&self, compiled: &'c Compiled, typed: &str) -> Result<&'c TypedModel, Exit> {
+        let found = ModelName::parse(typed).ok().and_then(|name| compiled.typed.get(&name));
+        if let Some(model) = found {
+            return Ok(model);
+        }
+        self.refuse_broken(compiled, typed)?;
+        let known = compiled.typed.keys().map(ModelName::as_str);
+        let diagnostic = Diagnostic::error(Code::UnknownRef, format!("no model is called `{typed}`"));
+        let diagnostic = diagnostic.suggest(typed, known).help("`karat ls` lists the models");
+        Err(self.fail(diagnostic, &compiled.loaded.files, Exit::Failed))
     }
 
     /// The project, if all of its models are well.

@@ -34,6 +34,9 @@ use crate::table::DataFile;
 /// Under this address the session's object store finds the lake: plans carry no path of the machine.
 pub(crate) const LAKE_URL: &str = "karat-lake://lake";
 
+/// The address of a second lake, whose tables are compared with those of the first.
+pub(crate) const OTHER_LAKE_URL: &str = "karat-lake://other";
+
 /// Some files of a table, as plain data.
 #[derive(Debug, Clone)]
 pub(crate) struct LakeTable {
@@ -46,6 +49,8 @@ pub(crate) struct LakeTable {
     keeps_partitions: bool,
     /// The columns of the schema that the table does not have: nobody may read them.
     lacks: BTreeSet<String>,
+    /// The address of its lake.
+    lake: &'static str,
 }
 
 /// A table is needed with columns that it does not have: its model was edited and not built since.
@@ -73,7 +78,12 @@ impl LakeTable {
     ) -> LakeTable {
         let files = files.into();
         let lacks = BTreeSet::new();
-        LakeTable { table, schema, partition_columns, files, keeps_partitions: false, lacks }
+        LakeTable { table, schema, partition_columns, files, keeps_partitions: false, lacks, lake: LAKE_URL }
+    }
+
+    /// The same table in the second lake.
+    pub fn in_other_lake(self) -> LakeTable {
+        LakeTable { lake: OTHER_LAKE_URL, ..self }
     }
 
     /// The same table, without these columns of its schema.
@@ -197,7 +207,7 @@ impl TableProvider for LakeTable {
         let statistics = statistics(&kept, table_schema.table_schema(), has_predicate);
         let groups = self.grouped(kept, state.config().target_partitions())?;
         let partitioning = self.partitioning(table_schema.table_schema(), groups.len());
-        let config = FileScanConfigBuilder::new(ObjectStoreUrl::parse(LAKE_URL)?, Arc::new(LakeScan::new(source)))
+        let config = FileScanConfigBuilder::new(ObjectStoreUrl::parse(self.lake)?, Arc::new(LakeScan::new(source)))
             .with_file_groups(groups)
             .with_statistics(statistics)
             .with_output_partitioning(partitioning)

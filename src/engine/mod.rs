@@ -19,7 +19,7 @@ pub(crate) use bind::let_through;
 pub(crate) use bind::{Bound, Proved, ProvedWindow, bind, bind_proved};
 pub(crate) use declared::{DeclaredTable, declared_table, show_filter};
 pub(crate) use lake_file::DamagedFile;
-pub(crate) use lake_table::{LAKE_URL, LakeTable, OtherColumns};
+pub(crate) use lake_table::{LAKE_URL, LakeTable, OTHER_LAKE_URL, OtherColumns};
 pub(crate) use origin_tally::{OriginTally, RowsOfFiles};
 pub(crate) use slice_tally::{SliceCut, SliceTally};
 pub(crate) use source_pruning::KnownFiles;

@@ -18,7 +18,7 @@ use object_store::ObjectStore;
 use url::Url;
 
 use crate::analyze::plan_options;
-use crate::engine::LAKE_URL;
+use crate::engine::{LAKE_URL, OTHER_LAKE_URL};
 
 /// What a run may take of the machine.
 #[derive(Debug, Clone)]
@@ -65,6 +65,12 @@ impl Engine {
         let hash_joins = state(&settings, &runtime, true);
         let merge_joins = state(&settings, &runtime, false);
         Ok(Self { hash_joins, merge_joins, settings })
+    }
+
+    /// Lets plans read tables of a second lake.
+    pub fn add_other_lake(&self, lake: Arc<dyn ObjectStore>) {
+        let url = Url::parse(OTHER_LAKE_URL).expect("an address of ours is a URL");
+        self.hash_joins.runtime_env().register_object_store(&url, lake);
     }
 
     /// Runs a plan and collects what it puts out.

@@ -69,7 +69,7 @@ impl Dag {
     }
 
     /// The models, seeds and snapshots that a model reads itself.
-    pub(crate) fn models_read_by(&self, name: &ModelName) -> impl Iterator<Item = &ModelName> {
+    pub fn models_read_by(&self, name: &ModelName) -> impl Iterator<Item = &ModelName> {
         self.referred(name).into_iter().flat_map(|node| self.parents(node)).filter_map(NodeId::model)
     }
 

@@ -20,7 +20,7 @@ use crate::catalog::Catalog;
 use crate::check::Guards;
 use crate::diag::{Code, Diagnostic, Sink};
 use crate::project::TestKey;
-use crate::site;
+use crate::site::{self, PageData};
 use crate::store::LocalBackend;
 use crate::template::invocation_id;
 
@@ -31,7 +31,7 @@ const NAMES: [&str; 5] = ["manifest.json", "run_results.json", "catalog.json", "
 pub(crate) const PAGE: &str = "docs.html";
 
 /// The folder of artifacts if nobody names another.
-const TARGET_PATH: &str = "target";
+pub(super) const TARGET_PATH: &str = "target";
 
 /// Where artifacts go.
 #[derive(Debug, Clone, Default)]
@@ -159,15 +159,15 @@ impl<'a> Artifacts<'a> {
         self.write("sources.json", |out| write_sources(&self.invocation, &results, elapsed.as_secs_f64(), out))
     }
 
-    /// Writes the documentation page, of the JSON of its data.
+    /// Writes the documentation page.
     ///
     /// # Errors
     ///
     /// As [`Artifacts::write_manifest`].
-    pub fn write_page(&self, payload: &str) -> Result<(), Diagnostic> {
+    pub fn write_page(&self, data: &PageData) -> Result<(), Diagnostic> {
         // The page holds its data packed, where no secret would be found.
-        let payload = (self.hide)(payload);
-        self.write(PAGE, |out| out.write_all(site::page(&payload)?.as_bytes()))
+        let data = PageData { json: (self.hide)(&data.json), has_charts: data.has_charts };
+        self.write(PAGE, |out| out.write_all(site::page(&data)?.as_bytes()))
     }
 
     /// Writes one artifact, without secrets. Writes nothing if that was asked for.

@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::charts::chart_faults;
 use super::failing_rows::tables_of_tests;
 use super::faults::Faults;
 use super::hooks::plan_hooks;
@@ -159,7 +160,10 @@ impl Loaded {
             None => None,
         };
         let request = SelectionRequest { named: chosen, known: &known, ..request };
-        let selectable = Selectable { project: &self.project, rendered: &self.rendered, dag: &self.dag, tests };
+        let artifacts = select::artifacts_asked_for(request);
+        let stored = self.stored_state(request.state, &artifacts).map_err(|wrong| sink.error(wrong))?;
+        let Self { project, rendered, dag, .. } = self;
+        let selectable = Selectable { project, rendered, dag, tests, stored: Some(&stored) };
         select::resolve(request, selectable, sink)
     }
 
@@ -248,6 +252,9 @@ pub(crate) fn compile_models(loaded: Loaded, sink: &mut Sink) -> Compiled {
         faults.add(model, of_macros.filter(|faults| !faults.is_empty()).unwrap_or(diagnostics));
     }
     let mut compiled = Compiled { loaded, typed, faults, hooks: HooksOfModels::new() };
+    for fault in chart_faults(&compiled) {
+        compiled.faults.add(fault.model, fault.faults);
+    }
     plan_hooks(&mut compiled, sink);
     compiled
 }

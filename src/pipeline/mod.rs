@@ -15,9 +15,11 @@
 #![warn(missing_docs)]
 
 mod artifacts;
+mod charts;
 mod compilation;
 mod compiled_files;
 mod diagnosis;
+mod diff;
 mod failure_place;
 mod failing_rows;
 mod faults;
@@ -48,8 +50,10 @@ mod run_text;
 mod selected_tests;
 mod session;
 mod site;
+mod source_inference;
 mod status;
 mod source_buckets;
+mod state;
 mod storage;
 mod test_texts;
 mod testing;
@@ -66,9 +70,11 @@ pub(crate) use crate::store::{
 };
 pub(crate) use crate::table::{Conversions, SliceKey, SliceSet};
 pub(crate) use artifacts::{ArtifactRequest, Artifacts, remove_artifacts};
+pub(crate) use charts::{ChartDrawer, ChartFiles, PlannedChart, charts_of, scope_of_charts};
 pub use compilation::{Compilation, ModelColumn, compile};
 pub(crate) use compiled_files::{explained, write_compiled};
 pub(crate) use diagnosis::{lake_findings, source_findings};
+pub(crate) use diff::{ComparedFacts, DiffFormat, DiffRequest, DiffSide, TablePlace};
 pub(crate) use faults::{Faults, StoppedModels, Workable};
 pub(crate) use findings::verification_diagnostics;
 pub(crate) use freshness::{FreshnessAnswer, Questions};
@@ -99,6 +105,7 @@ pub(crate) use run_text::run_text;
 pub(crate) use selected_tests::TestedSelection;
 pub use session::{BuildStatus, BuildSummary, ModelBuild, Plan, Session, SessionError, SessionOptions};
 pub(crate) use site::SeenLake;
+pub(crate) use source_inference::InferenceRequest;
 pub(crate) use status::{ModelStatus, rows_of_status, status};
 pub use storage::Storage;
 pub(crate) use testing::{TestReport, TestTotals, test};

@@ -86,6 +86,12 @@ impl Query {
         Ok(Self { rendered, plan: planned?, reading: loaded.project.reading.clone() })
     }
 
+    /// A query that karat has made itself, over a model.
+    pub fn over_model(compiled: &Compiled, text: RenderedSql, file: FileId, sink: &mut Sink) -> Checked<Self> {
+        let (plan, _) = compiled.planner().text(&text, file, &compiled.typed, sink)?;
+        Ok(Self { rendered: text, plan, reading: compiled.loaded.project.reading.clone() })
+    }
+
     /// What the text becomes.
     ///
     /// # Errors

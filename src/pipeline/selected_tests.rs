@@ -1,10 +1,14 @@
 //! Data tests as nodes that are selected: by their own names, or with the tables that they refer to.
 
+use std::collections::BTreeMap;
+
 use super::load::Loaded;
+use crate::artifacts::test_ids;
 use crate::check::{CheckBatch, Guards, PlannedCheck};
 use crate::diag::{Checked, Sink};
 use crate::graph::{NodeId, NodeName};
 use crate::name::{ModelName, TableName};
+use crate::project::TestKey;
 use crate::select::{Selection, SelectionRequest, TestNode};
 use crate::template::ReferenceTarget;
 use crate::unit_test::UnitTestResult;
@@ -47,17 +51,19 @@ impl Loaded {
 
     /// The tests in the order of what they guard, as selectors see them.
     fn test_nodes(&self, guards: &Guards) -> Vec<TestNode> {
+        let ids = test_ids(&self.project);
         let mut nodes = Vec::new();
         for (model, batches) in guards {
             for batch in batches {
                 let tables = self.tables_of(batch, model);
-                nodes.extend(batch.checks.iter().map(|check| self.test_node(check, tables.clone())));
+                nodes.extend(batch.checks.iter().map(|check| self.test_node(check, &ids, tables.clone())));
             }
         }
         nodes
     }
 
-    fn test_node(&self, check: &PlannedCheck, tables: Vec<NodeId>) -> TestNode {
+    fn test_node(&self, check: &PlannedCheck, ids: &BTreeMap<TestKey, String>, tables: Vec<NodeId>) -> TestNode {
+        let key = TestKey { span: check.span, declared_on: check.declared_on.clone() };
         let path = self.files.path(check.span.file).to_owned();
         let package = check.origin.package.clone();
         let mut folders: Vec<&str> = path.split('/').collect();
@@ -67,6 +73,7 @@ impl Loaded {
         let folders = folders.into_iter().skip(above);
         let fqn = [package.as_str()].into_iter().chain(folders).chain([check.name.as_str()]);
         TestNode {
+            unique_id: ids.get(&key).cloned().unwrap_or_default(),
             name: check.name.clone(),
             kind: check.origin.kind.clone(),
             fqn: fqn.map(str::to_owned).collect(),

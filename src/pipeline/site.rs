@@ -2,6 +2,7 @@
 
 use serde_json::to_string;
 
+use super::charts::{ChartsOfModels, page_charts};
 use super::load::Compiled;
 use super::planning::{BuildRequest, Planned};
 use crate::catalog::{Catalog, ObservationScope, observe};
@@ -10,7 +11,7 @@ use crate::execute::Engine;
 use crate::failure::Failure;
 use crate::incremental::Refresh;
 use crate::run_record::{RECENT_RUNS, RunRecord};
-use crate::site::SiteInputs;
+use crate::site::{PageData, SiteInputs};
 use crate::store::Lake;
 
 /// What was seen of a lake for those who read of it.
@@ -18,9 +19,9 @@ pub(crate) enum SeenLake<'a> {
     /// Nobody has looked.
     Unseen,
     /// Tables, and what a run of everything would do.
-    Planned { planned: Box<Planned<'a>>, runs: Vec<RunRecord> },
+    Planned { planned: Box<Planned<'a>>, runs: Vec<RunRecord>, charts: ChartsOfModels },
     /// Tables alone: why there is no plan.
-    Tables { catalog: Box<Catalog<'a>>, runs: Vec<RunRecord>, unplanned: String },
+    Tables { catalog: Box<Catalog<'a>>, runs: Vec<RunRecord>, charts: ChartsOfModels, unplanned: String },
 }
 
 impl<'a> SeenLake<'a> {
@@ -32,6 +33,7 @@ impl<'a> SeenLake<'a> {
     /// As [`observe`].
     pub async fn look(compiled: &'a Compiled, lake: &Lake, engine: &Engine) -> Result<Self, Vec<Failure>> {
         let runs = lake.runs(RECENT_RUNS).await.map_err(|error| vec![error.into()])?.records;
+        let charts = page_charts(compiled, lake, engine).await;
         let order = compiled.loaded.in_order(compiled.typed.keys());
         let request = BuildRequest { order, refresh: Refresh::Stale };
         // Only the contents of new files say which slices are stale.
@@ -42,14 +44,14 @@ impl<'a> SeenLake<'a> {
             other => other,
         };
         match planned {
-            Ok(planned) => Ok(SeenLake::Planned { planned: Box::new(planned), runs }),
+            Ok(planned) => Ok(SeenLake::Planned { planned: Box::new(planned), runs, charts }),
             Err(failures) => {
                 let messages: Vec<&str> =
                     failures.iter().map(|failure| failure.diagnostic().message.as_str()).collect();
                 let unplanned = messages.join("; ");
                 let scope = ObservationScope::of_tables(&compiled.typed);
                 let catalog = Box::new(observe(compiled.over(lake), &scope).await?);
-                Ok(SeenLake::Tables { catalog, runs, unplanned })
+                Ok(SeenLake::Tables { catalog, runs, charts, unplanned })
             }
         }
     }
@@ -63,13 +65,18 @@ impl<'a> SeenLake<'a> {
         }
     }
 
-    /// The data of the documentation page, as JSON.
-    pub fn payload(&self, compiled: &Compiled, guards: &Guards) -> String {
+    /// The data of the documentation page.
+    pub fn payload(&self, compiled: &Compiled, guards: &Guards) -> PageData {
         let loaded = &compiled.loaded;
         let (plan, unplanned, runs) = match self {
             SeenLake::Unseen => (None, None, [].as_slice()),
-            SeenLake::Planned { planned, runs } => (Some(&planned.plan), None, runs.as_slice()),
+            SeenLake::Planned { planned, runs, .. } => (Some(&planned.plan), None, runs.as_slice()),
             SeenLake::Tables { runs, unplanned, .. } => (None, Some(unplanned.clone()), runs.as_slice()),
+        };
+        let none = ChartsOfModels::new();
+        let charts = match self {
+            SeenLake::Unseen => &none,
+            SeenLake::Planned { charts, .. } | SeenLake::Tables { charts, .. } => charts,
         };
         let inputs = SiteInputs {
             project: &loaded.project,
@@ -81,10 +88,12 @@ impl<'a> SeenLake<'a> {
             catalog: self.catalog(),
             plan,
             unplanned,
+            charts,
             runs,
             made: loaded.host().now().format("%Y-%m-%d %H:%M").to_string(),
         };
-        to_string(&inputs.payload()).expect("texts, numbers and lists can be written as JSON")
+        let json = to_string(&inputs.payload()).expect("texts, numbers and lists can be written as JSON");
+        PageData { json, has_charts: !charts.is_empty() }
     }
 }
 
@@ -107,7 +116,7 @@ mod tests {
         let workspace = Workspace::new("", host);
         let loaded = load(&workspace, &LoadRequest::default(), &mut SourceFiles::default(), sink);
         let compiled = compile_models(loaded.unwrap(), sink);
-        from_str(&SeenLake::Unseen.payload(&compiled, &Guards::new())).unwrap()
+        from_str(&SeenLake::Unseen.payload(&compiled, &Guards::new()).json).unwrap()
     }
 
     const USERS: (&str, &str) =

@@ -53,16 +53,15 @@ pub const OFF: [&str; 9] = [
 ];
 
 /// Flags that would change which rows there are, and what to do instead.
-pub const REFUSED: [(&str, &str); 5] = [
+pub const REFUSED: [(&str, &str); 4] = [
     ("defer", "karat reads the tables of one target: build what is missing, or use `--target`"),
     ("empty", "`karat compile` checks every model, types included, without reading data"),
     ("favor-state", "karat reads the tables of one target: build what is missing, or use `--target`"),
     ("sample", "`--start` and `--end` build a few slices of incremental models"),
-    ("state", "karat compares models with their tables: `karat plan` shows what has changed"),
 ];
 
 /// Flags that the environment may set, as `KARAT_…` or `DBT_…`, with the name that they have here.
-pub const OF_ENVIRONMENT: [(&str, &str, bool); 17] = [
+pub const OF_ENVIRONMENT: [(&str, &str, bool); 18] = [
     ("DEBUG", "debug", false),
     ("EVENT_TIME_END", "end", true),
     ("EVENT_TIME_START", "start", true),
@@ -73,6 +72,7 @@ pub const OF_ENVIRONMENT: [(&str, &str, bool); 17] = [
     ("PROJECT_DIR", "project-dir", true),
     ("QUIET", "quiet", false),
     ("SELECTOR", "selector", true),
+    ("STATE", "state", true),
     ("STORE_FAILURES", "store-failures", false),
     ("TARGET", "target", true),
     ("TARGET_PATH", "target-path", true),

@@ -18,6 +18,7 @@ mod settings;
 mod test_config;
 mod test_rule;
 mod test_storage;
+mod chart;
 mod generic_test;
 mod hooks;
 mod config;
@@ -69,6 +70,7 @@ use serde_json::Value;
 
 pub use crate::column_type::ColumnType;
 pub use access::{BucketAccess, Credentials, access, secrets_of};
+pub use chart::{ChartKind, DeclaredChart, ValueFormat};
 pub use config::{IdleConfig, ModelConfig, OnSchemaChange, UpdatedColumns};
 pub(crate) use config::{appends_everything, idle_configs};
 pub use dbt_profile::{DbtOutput, DbtProfile};
@@ -95,6 +97,7 @@ pub use resource::{
 };
 pub use retention::Retention;
 pub use rewrites::{RewriteKind, SqlReading};
+pub(crate) use schema::known_keys;
 pub use secret::{HIDDEN, Secret, names_a_secret};
 pub use seed::{Seed, SeedConfig, SeedType};
 pub use settings::Settings;
@@ -103,6 +106,7 @@ pub use source::{
     CsvFormat, Limit, MissingColumn, OnBadRow, OnMissing, Source, SourceColumn, SourceFormat, SourceLack,
     UnknownColumn, UnlocatedSource,
 };
+pub use source_files::format_of_ending;
 pub use source_place::SourcePlaces;
 pub use source_properties::{SourceProperties, WrittenColumn};
 pub use target::{StorageSettings, Target};

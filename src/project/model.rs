@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+use super::chart::DeclaredChart;
 use super::resource::ModelVersion;
 use super::seed::Seed;
 use super::settings::Settings;
@@ -39,6 +40,7 @@ pub struct Model {
     pub columns: Vec<Column>,
     /// Tests of the model as a whole.
     pub tests: Vec<DeclaredTest>,
+    pub charts: Vec<DeclaredChart>,
     /// Which version of which model it is. `None` for a model without versions.
     pub version: Option<ModelVersion>,
     /// Where the properties file describes the model.
@@ -77,6 +79,12 @@ impl Model {
             return "";
         }
         self.snapshot.as_ref().map_or_else(|| files.text(self.file), |snapshot| &snapshot.text)
+    }
+
+    /// The same without what stands in the place of the rest of a file.
+    pub fn own_text<'a>(&'a self, files: &'a SourceFiles) -> &'a str {
+        let text = self.template(files);
+        if self.snapshot.is_some() { super::snapshot_blocks::without_fillers(text) } else { text }
     }
 
     /// Where to show the model as a whole.

@@ -6,7 +6,7 @@ use super::model::{Column, Model};
 use super::node::{Node, YamlFields};
 use super::resource::ModelVersions;
 use super::schema::{self, Keys};
-use super::{data_test, model_versions};
+use super::{chart, data_test, model_versions};
 use crate::diag::{Checked, Code, Diagnostic, Severity, Sink, nearest};
 use crate::name::{ModelName, NodeKind};
 use crate::span::{Span, Spanned};
@@ -97,7 +97,10 @@ pub(super) fn describe_model(model: &mut Model, name: &Spanned<String>, fields: 
     if let Some(config) = fields.get("config") {
         model.settings.set_all(config, sink);
     }
-    model.written = fields.written_without(&["name", "description", "columns", "config", "data_tests", "tests"]);
+    // Charts are of karat alone: other tools that read artifacts know no such key.
+    let apart = ["name", "description", "charts", "columns", "config", "data_tests", "tests"];
+    model.written = fields.written_without(&apart);
+    model.charts = chart::charts(fields, sink);
     model.columns = columns(fields, sink);
     model.tests = data_test::read(fields, sink);
 }

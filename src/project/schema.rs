@@ -138,6 +138,7 @@ pub(crate) const MODEL: Keys = Keys {
     known: &[
         "name",
         "description",
+        "charts",
         "config",
         "columns",
         "data_tests",
@@ -154,6 +155,14 @@ pub(crate) const MODEL: Keys = Keys {
     others: Others::Noted,
 };
 
+pub(crate) const CHART: Keys = Keys {
+    place: "a chart",
+    known: &["name", "type", "title", "description", "x", "y", "split", "where", "limit", "bins", "format"],
+    harmless: &[],
+    unused: &[],
+    others: Others::Refused,
+};
+
 pub(crate) const MODEL_VERSION: Keys = Keys {
     place: "a version of a model",
     known: &["v", "defined_in", "description", "access", "config", "columns", "data_tests", "tests"],
@@ -164,7 +173,7 @@ pub(crate) const MODEL_VERSION: Keys = Keys {
 
 pub(crate) const SEED: Keys = Keys {
     place: "a seed",
-    known: &["name", "description", "config", "columns", "data_tests", "tests", "meta", "tags", "group"],
+    known: &["name", "description", "config", "charts", "columns", "data_tests", "tests", "meta", "tags", "group"],
     harmless: &["docs"],
     unused: &[],
     others: Others::Noted,
@@ -172,7 +181,19 @@ pub(crate) const SEED: Keys = Keys {
 
 pub(crate) const SNAPSHOT: Keys = Keys {
     place: "a snapshot",
-    known: &["name", "relation", "description", "config", "columns", "data_tests", "tests", "meta", "tags", "group"],
+    known: &[
+        "name",
+        "relation",
+        "description",
+        "config",
+        "charts",
+        "columns",
+        "data_tests",
+        "tests",
+        "meta",
+        "tags",
+        "group",
+    ],
     harmless: &["docs"],
     unused: &[],
     others: Others::Noted,

@@ -108,6 +108,14 @@ pub(super) fn only_body(text: &str, body: &Range<usize>) -> String {
     String::from_utf8(bytes).unwrap_or_default()
 }
 
+/// A text of [`only_body`] without the comments around the body.
+pub(super) fn without_fillers(text: &str) -> &str {
+    let begin = text.strip_prefix("{#").and_then(|rest| rest.split_once("-#}"));
+    let text = begin.filter(|(filler, _)| filler.trim().is_empty()).map_or(text, |(_, rest)| rest);
+    let end = text.strip_suffix("#}").and_then(|rest| rest.rsplit_once("{#-"));
+    end.filter(|(_, filler)| filler.trim().is_empty()).map_or(text, |(rest, _)| rest)
+}
+
 /// Writes over both ends of a text. A tag of a block is longer than both together.
 fn write_ends(bytes: &mut [u8], first: &[u8], last: &[u8]) {
     let Some(end) = bytes.len().checked_sub(last.len()).filter(|end| *end >= first.len()) else { return };
@@ -270,6 +278,7 @@ mod tests {
         assert_eq!(only.get(body.clone()), Some(" body "));
         let before = only.get(..body.start).unwrap();
         let after = only.get(body.end..).unwrap();
+        assert_eq!(without_fillers(&only), " body ");
         assert!(before.starts_with("{#") && before.ends_with("-#}"), "{only}");
         assert!(after.starts_with("{#-") && after.ends_with("#}"), "{only}");
     }

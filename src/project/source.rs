@@ -101,6 +101,12 @@ pub struct CsvFormat {
     pub null: Option<String>,
 }
 
+impl Default for CsvFormat {
+    fn default() -> Self {
+        Self { header: true, delimiter: b',', quote: Some(b'"'), comment: None, skip: 0, null: None }
+    }
+}
+
 #[derive(Debug, Clone)]
 pub struct SourceColumn {
     pub name: Spanned<String>,

@@ -108,7 +108,7 @@ pub(super) fn is_pattern(location: &str) -> bool {
 }
 
 /// The format that the ending of a path tells.
-pub(super) fn format_of_ending(location: &str) -> Option<&'static str> {
+pub fn format_of_ending(location: &str) -> Option<&'static str> {
     let lower = location.to_ascii_lowercase();
     let plain = lower.trim_end_matches(".gz").trim_end_matches(".zst");
     match plain.rsplit_once('.').map(|(_, ending)| ending) {
@@ -120,7 +120,7 @@ pub(super) fn format_of_ending(location: &str) -> Option<&'static str> {
 }
 
 fn csv_format(fields: &YamlFields<'_>, sink: &mut Sink) -> Checked<CsvFormat> {
-    let default = CsvFormat { header: true, delimiter: b',', quote: Some(b'"'), comment: None, skip: 0, null: None };
+    let default = CsvFormat::default();
     let Some(node) = fields.get("options") else {
         return Ok(default);
     };

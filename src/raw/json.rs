@@ -21,6 +21,20 @@ type Member<'a> = (String, &'a str);
 /// Adds the rows of the block to `batches` and what is no row to `bad`.
 pub(super) fn parse(block: &TextBlock, format: &RawFormat, batches: &mut BatchBuilder<'_>, bad: &mut Vec<BadRecord>) {
     let mut records = Records { block, format, batches, bad };
+    each_record(block, |line, text, length| records.add(line, text, length));
+}
+
+/// Visits the members of the good records of a block, in their order: names, and values as JSON.
+pub(super) fn each_member(block: &TextBlock, mut visit: impl FnMut(&str, &str)) {
+    each_record(block, |_, text, _| {
+        for (name, json) in members(text).unwrap_or_default() {
+            visit(&name, json);
+        }
+    });
+}
+
+/// Visits the records of a block: the line of each, its text, and the length that the limit counts.
+fn each_record(block: &TextBlock, mut visit: impl FnMut(u64, &[u8], usize)) {
     match &block.elements {
         Some(elements) => {
             let mut line = block.first_line;
@@ -30,7 +44,7 @@ pub(super) fn parse(block: &TextBlock, format: &RawFormat, batches: &mut BatchBu
                 line += memchr_iter(b'\n', before).count() as u64;
                 position = element.start;
                 let text = block.bytes.get(element.clone()).unwrap_or_default();
-                records.add(line, text, text.len());
+                visit(line, text, text.len());
             }
         }
         None => {
@@ -38,7 +52,7 @@ pub(super) fn parse(block: &TextBlock, format: &RawFormat, batches: &mut BatchBu
                 let length = record.len() - 1;
                 let text = record.get(..without_return(record, 0, length)).unwrap_or_default();
                 if !text.is_empty() {
-                    records.add(line, text, length);
+                    visit(line, text, length);
                 }
             }
         }

@@ -22,6 +22,7 @@ mod header;
 mod columns;
 mod split;
 mod guard;
+mod guess;
 mod parquet;
 mod path_values;
 mod absent_column;
@@ -31,6 +32,7 @@ mod tally;
 mod column;
 mod batch;
 mod csv;
+mod inference;
 mod json;
 
 #[cfg(test)]
@@ -45,6 +47,8 @@ pub(crate) use self::format::{
     RawKind, UnknownColumns, output_schema,
 };
 pub(crate) use self::guard::guarded;
+pub(crate) use self::guess::ColumnGuess;
+pub(crate) use self::inference::{InferredFiles, infer};
 pub(crate) use self::quarantine::{BadRecord, BadRecordReason, quarantine_batch, quarantine_schema};
 pub(crate) use self::queue::BlockQueue;
 pub(crate) use self::tally::{ColumnTally, RescuedValue};

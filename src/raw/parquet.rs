@@ -16,7 +16,7 @@ use std::io;
 use std::sync::Arc;
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
-use arrow::datatypes::Schema;
+use arrow::datatypes::{DataType, Schema};
 use arrow::error::ArrowError;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
@@ -44,6 +44,13 @@ const BATCH_BYTES: usize = 16 << 20;
 pub(super) fn names(file: &RawFile) -> Result<Vec<String>, RawError> {
     let (_, metadata) = footer::read(file)?;
     Ok(names_of(&metadata))
+}
+
+/// The columns of a file with the types that they are stored in.
+pub(super) fn columns(file: &RawFile) -> Result<Vec<(String, DataType)>, RawError> {
+    let (_, metadata) = footer::read(file)?;
+    let fields = metadata.schema().fields().iter();
+    Ok(fields.map(|field| (field.name().clone(), field.data_type().clone())).collect())
 }
 
 fn names_of(metadata: &ArrowReaderMetadata) -> Vec<String> {

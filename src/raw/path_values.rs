@@ -17,19 +17,27 @@ pub(super) struct PathValue {
 /// The declared columns that folders of this path name. Of two folders with one name the inner one counts.
 pub(super) fn path_values(path: &str, format: &RawFormat) -> Vec<PathValue> {
     let mut found: Vec<PathValue> = Vec::new();
-    let Some((folders, _)) = path.rsplit_once('/') else { return found };
     // The log of a table tells all about its files, and their paths nothing.
     if format.missing_columns == MissingColumns::NullUnchecked {
         return found;
     }
-    for (name, text) in folders.rsplit('/').filter_map(|folder| folder.split_once('=')) {
-        let Some(declared) = format.position(&from_uri(name)) else { continue };
+    for (name, text) in named_folders(path) {
+        let Some(declared) = format.position(&name) else { continue };
         if !found.iter().any(|known| known.declared == declared) {
-            let text = if text == NULL_PARTITION { String::new() } else { from_uri(text) };
             found.push(PathValue { declared, text });
         }
     }
     found
+}
+
+/// The names and values of the folders of a path, from the innermost.
+pub(super) fn named_folders(path: &str) -> impl Iterator<Item = (String, String)> {
+    let folders = path.rsplit_once('/').map_or("", |(folders, _)| folders);
+    let named = folders.rsplit('/').filter_map(|folder| folder.split_once('='));
+    named.map(|(name, text)| {
+        let text = if text == NULL_PARTITION { String::new() } else { from_uri(text) };
+        (from_uri(name), text)
+    })
 }
 
 /// The same value in so many rows.

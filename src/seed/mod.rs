@@ -1,7 +1,7 @@
 //! Seeds: the text of a CSV file becomes typed rows, or everything that is wrong with it.
 //!
 //! The file is read by [`raw`](crate::raw) as a source would be, several times, because it is small: once for its header, once
-//! as texts, once for each type that a column might have, and then with the types that were chosen.
+//! as texts, and then with the types that were chosen.
 
 mod fault;
 mod file;
@@ -41,8 +41,7 @@ pub(crate) fn read(path: &str, seed: &Seed) -> Result<SeedRows, Vec<SeedFault>> 
         return Err(fault::of_records(&texts.bad, header.written.len()));
     }
     let declared = infer::decimals(&header, &texts, &written)?;
-    let inferred =
-        infer::types(&file, &header, &texts, &declared).map_err(|error| vec![SeedFault::unreadable(&error)])?;
+    let inferred = infer::types(&header, &texts, &declared);
     let columns =
         header.columns(|index| declared.get(&index).or(inferred.get(&index)).copied().unwrap_or(ColumnType::Text));
     let typed = file.parse(columns.clone()).map_err(|error| vec![SeedFault::unreadable(&error)])?;

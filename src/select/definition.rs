@@ -1,9 +1,11 @@
 //! Named selectors of `selectors.yml`: unions, intersections and exclusions of terms.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
-use super::IndirectSelection;
 use super::parse::{Selector, SelectorError, Term, parse};
+use super::{IndirectSelection, StoredArtifact};
 use crate::diag::{all_of, any_of};
 
 /// What a named selector selects.
@@ -25,6 +27,28 @@ pub struct NamedSelector {
     pub name: String,
     pub is_default: bool,
     pub(super) definition: Definition,
+}
+
+impl NamedSelector {
+    /// The artifacts of an earlier command that it asks for.
+    pub fn artifacts(&self) -> BTreeSet<StoredArtifact> {
+        self.definition.artifacts()
+    }
+}
+
+impl Definition {
+    fn artifacts(&self) -> BTreeSet<StoredArtifact> {
+        match self {
+            // A selector that a text names has its place before this one, and was asked there.
+            Definition::Text(selector, _) => selector.artifacts(&[]),
+            Definition::Union(parts) | Definition::Intersection(parts) => {
+                parts.iter().flat_map(Definition::artifacts).collect()
+            }
+            Definition::Without(included, excluded) => {
+                included.artifacts().union(&excluded.artifacts()).copied().collect()
+            }
+        }
+    }
 }
 
 /// Reads the `selectors:` of a file.

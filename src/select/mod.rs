@@ -6,6 +6,7 @@ mod method;
 mod nodes;
 mod parse;
 mod pattern;
+mod stored;
 mod test_node;
 
 use std::collections::BTreeSet;
@@ -13,6 +14,7 @@ use std::collections::BTreeSet;
 pub use definition::{NamedSelector, named_selectors};
 pub use indirect::IndirectSelection;
 pub use parse::{Selector, SelectorError, parse};
+pub use stored::{NodeChange, NodeChanges, StoredArtifact, StoredNode, StoredState};
 pub use test_node::{TestKind, TestNode, TestOrigin};
 
 use crate::diag::{Checked, Code, Diagnostic, Sink, all_of};
@@ -35,6 +37,8 @@ pub struct SelectionRequest<'a> {
     pub known: &'a [NamedSelector],
     /// Which tests are selected with their tables.
     pub indirect: IndirectSelection,
+    /// The folder of artifacts that an earlier command wrote: `state:` compares the project with its manifest.
+    pub state: Option<&'a str>,
 }
 
 /// What can be selected.
@@ -45,6 +49,8 @@ pub struct Selectable<'a> {
     pub dag: &'a Dag,
     /// The data tests. `None` for a command that runs none, and does not know them.
     pub tests: Option<&'a [TestNode]>,
+    /// What the artifacts of an earlier command say. `None` if no selector asks for it.
+    pub stored: Option<&'a StoredState>,
 }
 
 /// The nodes that were selected. Each of them is in the graph.
@@ -131,6 +137,8 @@ pub fn resolve(request: SelectionRequest<'_>, selectable: Selectable<'_>, sink: 
     let select = select?;
     let exclude = exclude?;
     let nodes = Nodes::new(request, selectable);
+    // That nothing has changed, or nothing failed, is an answer and no mistake in the selector.
+    let may_be_empty = !artifacts_asked_for(request).is_empty();
     let included = if let Some(named) = request.named {
         nodes.defined(&named.definition)
     } else if select.is_empty() {
@@ -139,6 +147,9 @@ pub fn resolve(request: SelectionRequest<'_>, selectable: Selectable<'_>, sink: 
         nodes.union("--select", &select, sink)
     };
     let has_nothing = included.direct.is_empty();
+    if has_nothing && may_be_empty {
+        return Ok(nothing_selected(request, sink));
+    }
     if let Some(named) = request.named.filter(|_| has_nothing) {
         let message = format!("the selector `{}` selects nothing", named.name);
         return Err(sink.error(Diagnostic::error(Code::EmptySelection, message)));
@@ -148,6 +159,9 @@ pub fn resolve(request: SelectionRequest<'_>, selectable: Selectable<'_>, sink: 
     }
     let excluded = nodes.union("--exclude", &exclude, sink);
     let found = if exclude.is_empty() { included } else { nodes.without(included, excluded) };
+    if found.direct.is_empty() && may_be_empty {
+        return Ok(nothing_selected(request, sink));
+    }
     if found.direct.is_empty() && !has_nothing {
         let typed = request.exclude.join(" ");
         let message = format!("`--exclude {typed}` leaves nothing of the selection");
@@ -156,6 +170,13 @@ pub fn resolve(request: SelectionRequest<'_>, selectable: Selectable<'_>, sink: 
     let order = selectable.dag.order();
     let tests = found.direct.iter().filter_map(|position| position.checked_sub(order.len())).collect();
     Ok(Selection::new(found.direct.iter().filter_map(|position| order.get(*position).cloned()).collect(), tests))
+}
+
+/// The artifacts of an earlier command that these selectors ask for. What is no selector is reported where it is resolved.
+pub fn artifacts_asked_for(request: SelectionRequest<'_>) -> BTreeSet<StoredArtifact> {
+    let texts = request.select.iter().chain(request.exclude);
+    let of_texts = texts.filter_map(|text| parse(text).ok()).flat_map(|selector| selector.artifacts(request.known));
+    of_texts.chain(request.named.map(NamedSelector::artifacts).unwrap_or_default()).collect()
 }
 
 /// The kinds of nodes that the selectors name by a method that finds no others: `exposure:`, `test_type:`.
@@ -206,6 +227,16 @@ fn parsed(option: &str, text: &str, known: &[NamedSelector], sink: &mut Sink) ->
             None => diagnostic,
         })
     })
+}
+
+fn nothing_selected(request: SelectionRequest<'_>, sink: &mut Sink) -> Selection {
+    let message = match request.named {
+        Some(named) => format!("the selector `{}` selects nothing", named.name),
+        None if request.select.is_empty() => format!("`--exclude {}` leaves nothing", request.exclude.join(" ")),
+        None => format!("nothing matches `--select {}`", request.select.join(" ")),
+    };
+    sink.warn(Diagnostic::warning(Code::EmptySelection, message));
+    Selection::new(Vec::new(), BTreeSet::new())
 }
 
 fn nothing_matches(nodes: &Nodes<'_>, typed: &[String], selectors: &[Selector]) -> Diagnostic {

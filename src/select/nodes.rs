@@ -33,17 +33,23 @@ struct KnownNode<'a> {
 
 impl<'a> Nodes<'a> {
     pub fn new(request: SelectionRequest<'a>, selectable: Selectable<'a>) -> Nodes<'a> {
-        let Selectable { project, rendered, dag, tests } = selectable;
+        let Selectable { project, rendered, dag, tests, stored: state } = selectable;
         let named = |resource: &'a Resource| (NodeId::of_resource(resource), resource);
         let resources: BTreeMap<NodeId, &Resource> = project.resources.iter().map(named).collect();
         let candidate = |node: &NodeId| {
+            let stored = state.and_then(|state| state.of_nodes.get(node));
             Some(match &node.name {
-                NodeName::Source(name) => Candidate::Source { project, source: project.sources.get(name)? },
-                NodeName::Seed(name) | NodeName::Model(name) | NodeName::Snapshot(name) => {
-                    Candidate::Model { project, model: project.models.get(name)?, rendered: rendered.outline(name)? }
+                NodeName::Source(name) => Candidate::Source { project, stored, source: project.sources.get(name)? },
+                NodeName::Seed(name) | NodeName::Model(name) | NodeName::Snapshot(name) => Candidate::Model {
+                    project,
+                    stored,
+                    model: project.models.get(name)?,
+                    rendered: rendered.outline(name)?,
+                },
+                NodeName::UnitTest(name) => {
+                    Candidate::UnitTest { project, stored, test: project.unit_tests.get(name)? }
                 }
-                NodeName::UnitTest(name) => Candidate::UnitTest { project, test: project.unit_tests.get(name)? },
-                NodeName::Resource(_) => Candidate::Resource { project, resource: resources.get(node)? },
+                NodeName::Resource(_) => Candidate::Resource { project, stored, resource: resources.get(node)? },
             })
         };
         let order = dag.order();
@@ -52,8 +58,10 @@ impl<'a> Nodes<'a> {
             .enumerate()
             .filter_map(|(position, node)| Some(KnownNode { position, node: candidate(node)? }));
         let of_tests = tests.into_iter().flatten().enumerate();
-        let of_tests = of_tests
-            .map(|(index, test)| KnownNode { position: order.len() + index, node: Candidate::Test { project, test } });
+        let of_tests = of_tests.map(|(index, test)| {
+            let stored = state.and_then(|state| state.of_tests.get(&test.unique_id));
+            KnownNode { position: order.len() + index, node: Candidate::Test { project, stored, test } }
+        });
         let tables = tests.map(|tests| {
             let positions = |tables: &[NodeId]| tables.iter().filter_map(|table| dag.position(table)).collect();
             tests.iter().map(|test| positions(&test.tables)).collect()

@@ -1,8 +1,11 @@
 //! From `+tag:gold,path:models/silver` to a selector, and back.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
 
+use super::StoredArtifact;
+use super::definition::NamedSelector;
 use super::method::{self, Method, MethodRefusal};
 use super::pattern::Pattern;
 use crate::diag::nearest;
@@ -58,6 +61,15 @@ impl Eq for Term {}
 impl Selector {
     pub(super) fn terms(&self) -> impl Iterator<Item = &Term> {
         self.unions.iter().flat_map(|part| &part.terms)
+    }
+
+    /// The artifacts of an earlier command that it asks for, by itself or by a selector that it names.
+    pub(super) fn artifacts(&self, known: &[NamedSelector]) -> BTreeSet<StoredArtifact> {
+        let mut found: BTreeSet<StoredArtifact> = self.terms().filter_map(|term| term.method().artifact()).collect();
+        for name in self.terms().filter_map(Term::names_selector) {
+            found.extend(known.iter().filter(|one| one.name == name).flat_map(NamedSelector::artifacts));
+        }
+        found
     }
 }
 
@@ -259,7 +271,7 @@ mod tests {
             .map(told).join("\n"), @r"
         the selector is empty at ``; 
         no selector method is called `tags` at `tags`; did you mean `tag:`?
-        no selector method is called `materialized` at `materialized`; the methods are `access:`, `config:`, `exposure:`, `file:`, `fqn:`, `group:`, `metric:`, `package:`, `path:`, `resource_type:`, `saved_query:`, `selector:`, `semantic_model:`, `source:`, `tag:`, `test_name:`, `test_type:`, `unit_test:`, `version:`
+        no selector method is called `materialized` at `materialized`; the methods are `access:`, `config:`, `exposure:`, `file:`, `fqn:`, `group:`, `metric:`, `package:`, `path:`, `resource_type:`, `result:`, `saved_query:`, `selector:`, `semantic_model:`, `source:`, `source_status:`, `state:`, `tag:`, `test_name:`, `test_type:`, `unit_test:`, `version:`
         `tag:` needs a value at `tag:`; 
         the selector has no name at ``; 
         `@` and `+` cannot be combined at `@a+`; `@` already includes the descendants and everything they need

@@ -5,6 +5,8 @@ use crate::graph::NodeId;
 /// A data test that can be selected.
 #[derive(Debug, Clone)]
 pub struct TestNode {
+    /// dbt's id. Empty if it has none.
+    pub unique_id: String,
     pub name: String,
     pub kind: TestKind,
     /// The package that declares it.

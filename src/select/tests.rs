@@ -71,6 +71,7 @@ fn test(name: &str, kind: TestKind, tables: &[&str]) -> TestNode {
     let package = || crate::name::PackageName::parse("notes").unwrap();
     let table = |name: &&str| NodeId::new(package(), graph::NodeName::Model(ModelName::parse(name).unwrap()));
     TestNode {
+        unique_id: format!("test.notes.{name}"),
         name: name.to_owned(),
         kind,
         package: "notes".to_owned(),
@@ -92,7 +93,8 @@ fn resolved_by(indirect: IndirectSelection, select: &[&str], exclude: &[&str]) -
     let mut sink = Sink::default();
     let request = SelectionRequest { select: &select, exclude: &exclude, indirect, ..SelectionRequest::default() };
     let tests = Some(&sample.tests[..]);
-    let selectable = Selectable { project: &sample.project, rendered: &sample.rendered, dag: &sample.dag, tests };
+    let selectable =
+        Selectable { project: &sample.project, rendered: &sample.rendered, dag: &sample.dag, tests, stored: None };
     let result = resolve(request, selectable, &mut sink);
     (result, render_all(&sink.take(), &sample.files, Style::Plain))
 }

@@ -1,12 +1,13 @@
-//! Rows, texts, differences and charts as people and programs read them.
+//! Rows, texts and differences as people and programs read them.
 
-pub(crate) mod chart;
 mod control_characters;
 mod difference;
 mod row_difference;
 mod rows;
+mod text_table;
 
 pub(crate) use control_characters::{visible, with_colours};
 pub(crate) use difference::{DiffLine, hunks};
 pub(crate) use row_difference::{ComparedColumn, DifferingRow, ShownCell, ShownDifference};
 pub(crate) use rows::{RowFormat, row_table, value_options, write_rows};
+pub(crate) use text_table::TextTable;

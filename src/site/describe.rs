@@ -11,6 +11,7 @@ use super::payload::{
 use crate::analyze::TypedModel;
 use crate::analyze::lineage::{Origin, column_lineage};
 use crate::catalog::Catalog;
+use crate::chart::PageChart;
 use crate::check::Guards;
 use crate::graph::{Dag, NodeId, NodeName};
 use crate::incremental::Decision;
@@ -40,6 +41,8 @@ pub(crate) struct SiteInputs<'a> {
     pub plan: Option<&'a RunPlan>,
     /// Why there is no plan, if one was wanted.
     pub unplanned: Option<String>,
+    /// The charts that were drawn.
+    pub charts: &'a BTreeMap<ModelName, Vec<PageChart>>,
     /// The newest first.
     pub runs: &'a [RunRecord],
     /// When the page is made.
@@ -166,6 +169,7 @@ impl SiteInputs<'_> {
             why: None,
             state: None,
             calendar: None,
+            charts: Vec::new(),
             x: 0,
             y: 0.0,
         };
@@ -228,6 +232,7 @@ impl SiteInputs<'_> {
             facts.compiled = self.outline(&model.name).map(|outline| outline.full.text.trim().to_owned());
         }
         self.add_columns(facts, model, typed, places);
+        facts.charts = self.charts.get(&model.name).cloned().unwrap_or_default();
         let state = self.catalog.and_then(|catalog| catalog.state_of(&typed.table));
         let decision = places.decisions.get(&model.name).copied();
         if self.catalog.is_some() {

@@ -174,6 +174,7 @@ function details(node) {
     node.description ? prose(node.description) : null,
     node.reads.length ? el("p", {}, el("span", { class: "quiet" }, "Reads "), list(node.reads)) : null,
     readers.length ? el("p", {}, el("span", { class: "quiet" }, "Read by "), list(readers)) : null,
+    (node.charts || []).length ? [el("h2", {}, "Charts"), el("div", { class: "charts" }, node.charts.map((chart) => chartCard(chart, null, 240)))] : null,
     node.columns.length ? [el("h2", {}, "Columns"), table(["Column", "Type", "Made of", "Tests", "Description"], node.columns.map((column) => el("tr", {},
       el("td", { class: "name" }, el("a", { href: link("column", node.id, column.name) }, column.name)), el("td", { class: "type" }, column.type || ""),
       el("td", { class: "from" }, origins(column.from)), el("td", {}, column.tests.map((test) => el("span", { class: "tag" }, test))),
@@ -482,7 +483,7 @@ function runs(path) {
 
 // The frame
 
-const VIEWS = { overview, catalog, lineage, calendar, runs };
+const VIEWS = { overview, metrics, catalog, lineage, calendar, runs };
 const nothing = (path) => [el("h1", {}, "Nothing is here"), el("p", { class: "quiet" }, `The page has no ${path.join("/")}.`), el("p", {}, el("a", { href: link("catalog") }, "Catalog"))];
 
 function route() {
@@ -496,6 +497,7 @@ function route() {
   for (const anchor of document.querySelectorAll("#views a")) {
     if (anchor.dataset.view === current) anchor.setAttribute("aria-current", "page"); else anchor.removeAttribute("aria-current");
   }
+  forgetCharts();
   view.replaceChildren(...[show(path, new URLSearchParams(query || ""))].flat(3).filter(Boolean));
   document.title = `${view.querySelector("h1").textContent} · ${site.project.name}`;
   window.scrollTo(0, 0);
@@ -565,6 +567,7 @@ function theme() {
   const dark = getComputedStyle(document.documentElement).colorScheme === "dark" || (!document.documentElement.dataset.theme && matchMedia("(prefers-color-scheme: dark)").matches);
   const next = dark ? "light" : "dark";
   document.documentElement.dataset.theme = next;
+  recolour();
   try { localStorage.setItem("karat-theme", next); } catch { /* A page from disk may have no storage. */ }
 }
 
@@ -576,7 +579,7 @@ async function open() {
   children = site.nodes.map(() => []);
   site.nodes.forEach((node, place) => node.reads.forEach((parent) => children[parent].push(place)));
   document.getElementById("brand").textContent = site.project.name;
-  document.getElementById("views").append(...Object.keys(VIEWS).map((name) => el("a", { href: name === "overview" ? "#!/" : link(name), "data-view": name }, name[0].toUpperCase() + name.slice(1))));
+  document.getElementById("views").append(...Object.keys(VIEWS).filter((name) => name !== "metrics" || site.nodes.some((node) => (node.charts || []).length)).map((name) => el("a", { href: name === "overview" ? "#!/" : link(name), "data-view": name }, name[0].toUpperCase() + name.slice(1))));
   document.getElementById("theme").addEventListener("click", theme);
   input.addEventListener("input", search);
   input.addEventListener("blur", () => { found.hidden = true; input.setAttribute("aria-expanded", "false"); });

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::chart::PageChart;
+
 /// The format of the data, which grows when a field is taken away or means something else.
 pub(super) const FORMAT: u32 = 1;
 
@@ -57,6 +59,8 @@ pub(crate) struct PageNode {
     pub why: Option<String>,
     pub state: Option<StateFacts>,
     pub calendar: Option<Calendar>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub charts: Vec<PageChart>,
     /// The column of the picture.
     pub x: usize,
     /// The place in it, in the height of a node.

@@ -7,6 +7,10 @@ use serde_json::{Value, json};
 
 use super::*;
 
+fn page_of(json: &str, has_charts: bool) -> String {
+    page(&PageData { json: json.to_owned(), has_charts }).unwrap()
+}
+
 /// The data of a page, as its script reads it.
 fn data_of(page: &str) -> Value {
     let (_, rest) = page.split_once("id=\"data\">").unwrap();
@@ -19,31 +23,39 @@ fn data_of(page: &str) -> Value {
 #[test]
 fn a_page_holds_its_data() {
     let data = json!({"format": 1, "nodes": [{"name": "ü {{style}} {{script}}"}]});
-    assert_eq!(data_of(&page(&data.to_string()).unwrap()), data);
+    assert_eq!(data_of(&page_of(&data.to_string(), false)), data);
 }
 
 #[test]
 fn no_text_of_a_project_ends_the_script_that_holds_it() {
-    let page = page(&json!({"name": "</script><script>alert(1)</script><!--"}).to_string()).unwrap();
+    let page = page_of(&json!({"name": "</script><script>alert(1)</script><!--"}).to_string(), false);
     assert_eq!(page.matches("</script>").count(), 2, "the data, and the script of the page");
     assert!(!page.contains("alert(1)"));
 }
 
 #[test]
-fn only_the_script_of_the_page_may_run() {
-    let page = page("{}").unwrap();
-    let hash = STANDARD.encode(Sha256::digest(SCRIPT.as_bytes()));
-    assert!(page.contains(&format!(
-        "default-src 'none'; script-src 'sha256-{hash}'; style-src 'unsafe-inline'; img-src data:"
-    )));
+fn only_the_scripts_of_the_page_may_run() {
+    let hash = |script: &str| STANDARD.encode(Sha256::digest(script.as_bytes()));
+    let page = page_of("{}", false);
+    let policy =
+        |scripts: String| format!("default-src 'none'; script-src {scripts}; style-src 'unsafe-inline'; img-src data:");
+    assert!(page.contains(&policy(format!("'sha256-{}'", hash(SCRIPT)))));
     assert!(page.contains(&format!("<script>{SCRIPT}</script>")), "the hash is that of the text between the tags");
+    assert!(!page.contains("uPlot=function"), "a page without charts is smaller");
+    let page = page_of("{}", true);
+    assert!(page.contains(&policy(format!("'sha256-{}' 'sha256-{}'", hash(PLOT_SCRIPT), hash(SCRIPT)))));
+    assert!(page.contains(&format!("<script>{PLOT_SCRIPT}</script>")));
+    assert_eq!(page.matches("</script>").count(), 3, "nothing in a script ends it");
+    assert!(page.contains("Copyright (c) 2022 Leon Sorokin"), "the licence goes with the library");
 }
 
 #[test]
 fn the_page_asks_nobody_for_anything() {
-    for (name, text) in [("page.html", PAGE), ("page.css", STYLE), ("page.js", SCRIPT)] {
-        // Names a namespace, and is never fetched.
-        let text = text.replace("\"http://www.w3.org/2000/svg\"", "");
+    let library = [("uPlot.iife.min.js", PLOT_SCRIPT), ("uPlot.min.css", PLOT_STYLE)];
+    for (name, text) in [("page.html", PAGE), ("page.css", STYLE), ("page.js", SCRIPT)].into_iter().chain(library) {
+        // Names a namespace, and says where a library comes from: neither is fetched.
+        let text =
+            text.replace("\"http://www.w3.org/2000/svg\"", "").replace("/*! https://github.com/leeoniya/uPlot", "");
         for way in
             ["http:", "https:", "//cdn", "@import", "url(", "fetch(", "XMLHttpRequest", "WebSocket", "import(", "src="]
         {
@@ -56,7 +68,8 @@ fn the_page_asks_nobody_for_anything() {
 fn only_rendered_descriptions_become_html() {
     let places: Vec<&str> = SCRIPT.lines().filter(|line| line.contains("innerHTML")).map(str::trim).collect();
     assert_eq!(places, ["made.innerHTML = html;"]);
+    assert!(!PLOT_SCRIPT.contains("innerHTML"), "names of columns are texts for the library too");
     for way in ["outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function"] {
-        assert!(!SCRIPT.contains(way), "`page.js` holds `{way}`");
+        assert!(!SCRIPT.contains(way) && !PLOT_SCRIPT.contains(way), "a script holds `{way}`");
     }
 }

@@ -104,6 +104,14 @@ impl Lake {
         Ok(Some(Numbered { number, release }))
     }
 
+    /// A release by its number. Returns `None` if there is none, or none any more.
+    pub async fn release_numbered(&self, number: u64) -> Result<Option<Numbered>, StoreError> {
+        let found = self.read(&name(number)).await.map_err(|error| StoreError::unavailable(FOLDER, error))?;
+        let Some(bytes) = found else { return Ok(None) };
+        let release = Release::read(&bytes).map_err(|reason| StoreError::Corrupt { path: name(number), reason })?;
+        Ok(Some(Numbered { number, release }))
+    }
+
     /// The largest number of a release that is not smaller than this.
     async fn newest_number(&self, least: u64) -> Result<Option<u64>, Error> {
         let folder = Path::from(FOLDER);

@@ -63,6 +63,31 @@ pub struct RenderedSql {
     pub test_config: BTreeMap<String, Spanned<serde_json::Value>>,
 }
 
+impl RenderedSql {
+    /// A text of ours over these tables: whatever is wrong with it lies at one place.
+    pub fn over<'a>(
+        text: String,
+        tables: impl IntoIterator<Item = (&'a TableName, &'a ReferenceTarget)>,
+        span: Span,
+    ) -> Self {
+        let references = tables.into_iter().map(|(table, target)| Reference {
+            name: ReferenceName::first(table.clone()),
+            target: target.clone(),
+            window: None,
+            on_change: None,
+            through: None,
+            span,
+        });
+        Self {
+            text,
+            map: SourceMap::whole(span),
+            references: references.collect(),
+            places: ReferencePlaces::default(),
+            test_config: BTreeMap::new(),
+        }
+    }
+}
+
 /// A table that a text reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reference {

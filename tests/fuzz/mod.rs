@@ -91,7 +91,8 @@ fn selectors() {
             SelectionRequest { select: &list(select), exclude: &list(exclude), ..SelectionRequest::default() };
         let Read { project, rendered, dag } = &*read;
         let mut sink = Sink::default();
-        let _ = select::resolve(request, Selectable { project, rendered, dag, tests: Some(&[]) }, &mut sink);
+        let _ =
+            select::resolve(request, Selectable { project, rendered, dag, tests: Some(&[]), stored: None }, &mut sink);
         let _ = render_all(&sink.take(), &SourceFiles::default(), Style::Plain);
     });
 }

@@ -1,7 +1,7 @@
 //! Every example in `README.md` and `docs/` is true: it is replayed in the sample project as `karat demo` leaves it.
 
-use std::fs;
 use std::path::PathBuf;
+use std::{env, fs};
 
 use crate::cases::{replay, replay_all};
 use crate::command;
@@ -12,8 +12,32 @@ use crate::folder::{Folder, repository};
 fn every_example_of_the_documentation_is_true() {
     let demo = Folder::with_sample();
     demo.karat(&["demo"]);
-    let failures = replay_all(&documents(), |path| replay(path, &Folder::like(&demo)));
+    let mut failures = replay_all(&documents(), |path| replay(path, &Folder::like(&demo)));
+    failures.extend(stale_charts(&demo));
     assert!(failures.is_empty(), "\n{}\nUPDATE=1 writes the answers anew\n", failures.join("\n"));
+}
+
+/// The charts that documents show, `docs/charts/MODEL.CHART.svg`, which are not what karat draws now.
+fn stale_charts(demo: &Folder) -> Vec<String> {
+    let mut stale = Vec::new();
+    let entries = fs::read_dir(repository().join("docs/charts")).unwrap().map(|entry| entry.unwrap().path());
+    let charts: Vec<PathBuf> = entries.collect();
+    assert!(!charts.is_empty(), "documents show charts");
+    for path in charts {
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        let (model, chart) = name.split_once('.').unwrap();
+        demo.karat(&["chart", model, "--chart", chart, "--out", "drawn.svg"]);
+        let drawn = fs::read_to_string(demo.root().join("drawn.svg")).unwrap();
+        if fs::read_to_string(&path).unwrap() == drawn {
+            continue;
+        }
+        if env::var_os("UPDATE").is_some() {
+            fs::write(&path, drawn).unwrap();
+        } else {
+            stale.push(format!("{} is not what karat draws now", path.display()));
+        }
+    }
+    stale
 }
 
 #[test]

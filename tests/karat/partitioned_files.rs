@@ -3,10 +3,6 @@
 use crate::folder::Folder;
 use crate::readers::readers;
 
-const SOURCES: &str = "sources:\n  - name: raw\n    tables:\n      - name: events\n        location: data/ENGINE/**/*.parquet\n        \
-                       columns:\n          - { name: id, type: integer }\n          - { name: at, type: timestamp }\n          \
-                       - { name: day, type: date }\n          - { name: country, type: text }\n          \
-                       - { name: level, type: integer }\n";
 const EVENTS: &str = "{{ config(materialized='incremental', event_time='day', partition_by='day') }}\n\
                       select id, at, day, country, level, _rescued from {{ source('raw', 'events') }}";
 
@@ -16,9 +12,12 @@ fn the_rows_of_duckdb_polars_and_pyarrow_are_those_that_they_were_given() {
     for engine in ["duckdb", "polars", "pyarrow"] {
         let folder = Folder::new();
         folder.write("project.yml", "name: shop\n");
-        folder.write("models/sources.yml", SOURCES.replace("ENGINE", engine));
         folder.write("models/events.sql", EVENTS);
         readers.write_partitioned(&folder.root().join("data"));
+        let location = format!("data/{engine}/**/*.parquet");
+        let inferred = folder.karat(&["source", "infer", &location, "--name", "raw.events"]).printed;
+        assert!(inferred.contains("{ name: day, type: date }"), "{inferred}");
+        folder.write("models/sources.yml", inferred);
         folder.karat(&["run", "--quiet"]);
         let rows = folder.query("select id, at, day, country, level, _rescued from shop.events order by id");
         let noon = "2023-05-01 12:00:00.000250";

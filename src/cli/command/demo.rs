@@ -2,11 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use arrow::array::{AsArray, RecordBatch};
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, Float64Type};
-
 use super::build::build_tested;
+use super::chart;
 use super::query::{QueryRequest, query};
 use super::run::{BuildArgs, at_least_one};
 use super::sample_data::SampleFolder;
@@ -16,9 +13,10 @@ use crate::cli::exit::Exit;
 use crate::cli::machine;
 use crate::diag::{Code, Diagnostic};
 use crate::figures::grouped;
-use crate::pipeline::{Compiled, LocalBackend, Rows, Shown, Writers, find_project};
+use crate::name::ModelName;
+use crate::pipeline::{Compiled, LocalBackend, Shown, Writers, charts_of, find_project};
 use crate::sample::{PROJECT_FILES, SampleOptions, write};
-use crate::shown::{chart, row_table};
+use crate::shown::row_table;
 use crate::span::SourceFiles;
 use crate::terminal::Tone;
 
@@ -97,18 +95,13 @@ impl DemoCommand {
     }
 
     fn show(&self, app: &App<'_>, compiled: &Compiled) -> Result<(), Exit> {
-        let daily = "select event_date, dau from {{ ref('daily_active_users') }} order by event_date";
-        let days = query(app, compiled, all_rows(daily), &self.engine)?;
-        let values = column(&days, "dau");
-        let width = app.console.manners.width.saturating_sub(8).clamp(20, 73);
-        let thinned = chart::thinned(&values, width);
-        let top = values.iter().copied().fold(0.0, f64::max);
-        app.console.show(&format!("\n{}\n", app.console.paint_data(Tone::Strong, "Daily active users")));
-        for (row, line) in chart::columns(&thinned, 4).into_iter().enumerate() {
-            let mark = if row == 0 { grouped(top as u64) } else { String::new() };
-            app.console.show(&format!("{mark:>6} {line}\n"));
+        // Whoever has edited the sample project may have no such chart.
+        let model = ModelName::parse("daily_active_users").expect("the name is valid");
+        if let Ok(charts) = charts_of(compiled, &model, Some(model.as_str())) {
+            let drawn = chart::draw(app, compiled, &charts, Shown::Released, &self.engine)?;
+            app.console.show("\n");
+            chart::show(app, &drawn);
         }
-        app.console.show(&format!("       {}\n", ends(&days, thinned.len())));
         let monthly = "select month, mau, round(avg_dau, 1) as avg_dau, round(100 * stickiness, 1) as stickiness_percent \
                        from {{ ref('monthly_active_users') }} order by month";
         let months = query(app, compiled, all_rows(monthly), &self.engine)?;
@@ -121,27 +114,6 @@ impl DemoCommand {
 
 fn all_rows(sql: &str) -> QueryRequest<'_> {
     QueryRequest { sql, limit: 0, shown: Shown::Released }
-}
-
-/// The first and the last day under the ends of the chart.
-fn ends(days: &Rows, width: usize) -> String {
-    let text = |batch: Option<&RecordBatch>, row: fn(&RecordBatch) -> usize| {
-        let batch = batch.filter(|batch| batch.num_rows() > 0)?;
-        arrow::util::display::array_value_to_string(batch.column(0), row(batch)).ok()
-    };
-    let first = text(days.batches.first(), |_| 0).unwrap_or_default();
-    let last = text(days.batches.last(), |batch| batch.num_rows() - 1).unwrap_or_default();
-    let gap = width.saturating_sub(first.len() + last.len());
-    format!("{first}{}{last}", " ".repeat(gap))
-}
-
-fn column(rows: &Rows, name: &str) -> Vec<f64> {
-    let of = |batch: &RecordBatch| {
-        let column = batch.column_by_name(name)?;
-        let numbers = cast(column, &DataType::Float64).ok()?;
-        Some(numbers.as_primitive::<Float64Type>().iter().flatten().collect::<Vec<_>>())
-    };
-    rows.batches.iter().filter_map(of).flatten().collect()
 }
 
 fn write_data(app: &App<'_>, root: &Path) -> Result<(), Exit> {

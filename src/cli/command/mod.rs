@@ -2,11 +2,13 @@
 
 mod backfill;
 mod build;
+mod chart;
 mod clean;
 mod compile;
 mod completions;
 mod demo;
 mod deps;
+mod diff;
 mod docs;
 mod doctor;
 mod explain;
@@ -96,7 +98,7 @@ commands! {
     Migrate(migrate::MigrateCommand),
     /// Do again what the last command did not finish
     Retry(retry::RetryCommand),
-    /// Say how fresh sources are
+    /// Say how fresh sources are, or declare files as a source
     Source(source::SourceCommand),
     /// Write a page of the project, and manifest.json and catalog.json, which other tools read
     Docs(docs::DocsCommand),
@@ -109,6 +111,8 @@ commands! {
     Ls(list::ListCommand),
     /// Show rows of a model
     Show(query::ShowCommand),
+    /// Draw the charts of a model, in the terminal or as SVG
+    Chart(chart::ChartCommand),
     /// Query the tables with SQL, as `ref('model')` or `schema.table`
     Query(query::QueryCommand),
     /// Show how fresh, complete and tested every model is
@@ -117,6 +121,8 @@ commands! {
     Runs(runs::RunsCommand),
     /// List the versions of a table
     History(history::HistoryCommand),
+    /// Compare two states of a table: targets, releases or versions
+    Diff(diff::DiffCommand),
     /// Restore an old version of a table as its newest
     Restore(restore::RestoreCommand),
     /// Remove old files that no version or release needs any longer

@@ -3,9 +3,8 @@
 use crate::cli::app::App;
 use crate::cli::args::{EngineArgs, ProjectArgs};
 use crate::cli::exit::{Exit, done};
-use crate::diag::{Code, Diagnostic, Sink};
+use crate::diag::Sink;
 use crate::figures::counted;
-use crate::name::ModelName;
 use crate::pipeline::{self, Compiled, Rows, Shown, StoppedModels, Writers};
 use crate::shown::{RowFormat, write_rows};
 
@@ -71,15 +70,7 @@ impl ShowCommand {
 
     /// The whole model; the newest rows first where it has an event time.
     fn sql(&self, app: &App<'_>, compiled: &Compiled) -> Result<String, Exit> {
-        let typed = self.model.as_deref().unwrap_or_default();
-        let found = ModelName::parse(typed).ok().and_then(|name| compiled.typed.get(&name));
-        let Some(model) = found else {
-            app.refuse_broken(compiled, typed)?;
-            let known = compiled.typed.keys().map(ModelName::as_str);
-            let message = format!("no model is called `{typed}`");
-            let diagnostic = Diagnostic::error(Code::UnknownRef, message).suggest(typed, known);
-            return Err(app.fail(diagnostic.help("`karat ls` lists the models"), &compiled.loaded.files, Exit::Failed));
-        };
+        let model = app.model(compiled, self.model.as_deref().unwrap_or_default())?;
         let order =
             model.event_time().map(|column| format!(" order by \"{column}\" desc nulls last")).unwrap_or_default();
         Ok(format!("select * from {{{{ ref('{}') }}}}{order}", model.name))

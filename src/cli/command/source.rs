@@ -5,7 +5,7 @@ use std::time::Instant;
 use crate::cli::app::App;
 use crate::cli::args::{EngineArgs, ProjectArgs, SelectArgs};
 use crate::cli::exit::{Exit, done};
-use crate::pipeline::{FreshnessAnswer, Questions, Writers};
+use crate::pipeline::{FreshnessAnswer, InferenceRequest, Questions, Writers};
 use crate::terminal::Tone;
 
 /// Asks how fresh sources are.
@@ -20,6 +20,22 @@ enum SourceQuestion {
     /// Compare the age of the newest row, or of the newest file, with `freshness:` of each source, and write sources.json
     #[command(alias = "snapshot-freshness")]
     Freshness(FreshnessArgs),
+    /// Look at files, and print the YAML that declares them as a source: columns, types and options
+    Infer(InferArgs),
+}
+
+#[derive(Debug, clap::Args)]
+struct InferArgs {
+    /// A path or glob inside the project, like `data/orders/*.csv`
+    location: String,
+    /// Schema and table of the source [default: the names of its folders]
+    #[arg(long, value_name = "SCHEMA.TABLE")]
+    name: Option<String>,
+    /// What the files are [default: by their ending]
+    #[arg(long, value_name = "FORMAT", value_parser = ["csv", "json", "parquet"])]
+    format: Option<String>,
+    #[command(flatten)]
+    project: ProjectArgs,
 }
 
 #[derive(Debug, clap::Args)]
@@ -34,8 +50,24 @@ struct FreshnessArgs {
 
 impl SourceCommand {
     pub fn run(self, app: &App<'_>) -> Exit {
-        let SourceQuestion::Freshness(args) = self.what;
-        done(args.try_run(app))
+        done(match self.what {
+            SourceQuestion::Freshness(args) => args.try_run(app),
+            SourceQuestion::Infer(args) => args.try_run(app),
+        })
+    }
+}
+
+impl InferArgs {
+    fn try_run(self, app: &App<'_>) -> Result<Exit, Exit> {
+        // Models that read a source before it is declared are no news to its author.
+        let mut loaded = app.load_quietly(&self.project)?;
+        let request = InferenceRequest { location: self.location, name: self.name, format: self.format };
+        let mut files = loaded.files.clone();
+        let inferred = loaded.infer_source(&request, &mut files);
+        loaded.files = files;
+        let yaml = inferred.map_err(|failure| app.report(&loaded, &failure))?;
+        app.console.show(&yaml);
+        Ok(Exit::Done)
     }
 }
 

@@ -8,15 +8,18 @@ mod named;
 mod package;
 mod path;
 mod resource_type;
+mod result;
 mod selector;
 mod source;
+mod source_status;
+mod state;
 mod tag;
 mod test_name;
 mod test_type;
 mod version;
 
-use super::TestNode;
 use super::pattern::Pattern;
+use super::{StoredArtifact, StoredNode, TestNode};
 use crate::name::{NodeKind, Tag};
 use crate::project::{Model, Project, Resource, Source, UnitTest};
 use crate::template::RenderedModel;
@@ -27,24 +30,29 @@ pub(crate) enum Candidate<'a> {
     /// A model, a seed or a snapshot.
     Model {
         project: &'a Project,
+        stored: Option<&'a StoredNode>,
         model: &'a Model,
         rendered: &'a RenderedModel,
     },
     Source {
         project: &'a Project,
+        stored: Option<&'a StoredNode>,
         source: &'a Source,
     },
     /// An exposure, a metric and their like.
     Resource {
         project: &'a Project,
+        stored: Option<&'a StoredNode>,
         resource: &'a Resource,
     },
     Test {
         project: &'a Project,
+        stored: Option<&'a StoredNode>,
         test: &'a TestNode,
     },
     UnitTest {
         project: &'a Project,
+        stored: Option<&'a StoredNode>,
         test: &'a UnitTest,
     },
 }
@@ -58,6 +66,17 @@ impl<'a> Candidate<'a> {
             | Candidate::Resource { project, .. }
             | Candidate::Test { project, .. }
             | Candidate::UnitTest { project, .. } => &project.name.value,
+        }
+    }
+
+    /// What the artifacts of an earlier command say of it. `None` if no selector asks for it, or if there is nothing to say.
+    fn stored(&self) -> Option<&'a StoredNode> {
+        match self {
+            Candidate::Model { stored, .. }
+            | Candidate::Source { stored, .. }
+            | Candidate::Resource { stored, .. }
+            | Candidate::Test { stored, .. }
+            | Candidate::UnitTest { stored, .. } => *stored,
         }
     }
 
@@ -162,6 +181,11 @@ pub(crate) trait Method: Send + Sync {
         false
     }
 
+    /// The artifact of an earlier command that it asks for.
+    fn artifact(&self) -> Option<StoredArtifact> {
+        None
+    }
+
     fn matches(&self, pattern: &Pattern, argument: Option<&str>, node: Candidate<'_>) -> bool;
 
     /// Values that would match this node, for a suggestion.
@@ -177,7 +201,7 @@ impl std::fmt::Debug for dyn Method {
 }
 
 /// Every method, in alphabetical order.
-const ALL: [&dyn Method; 19] = [
+const ALL: [&dyn Method; 22] = [
     &access::ByAccess,
     &config::ByConfig,
     &named::EXPOSURE,
@@ -188,10 +212,13 @@ const ALL: [&dyn Method; 19] = [
     &package::Package,
     &path::Path,
     &resource_type::ResourceType,
+    &result::ByResult,
     &named::SAVED_QUERY,
     &selector::NamedInFile,
     &named::SEMANTIC_MODEL,
     &source::FromSource,
+    &source_status::BySourceStatus,
+    &state::ByState,
     &tag::Tagged,
     &test_name::TestName,
     &test_type::TestType,

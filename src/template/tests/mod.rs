@@ -82,6 +82,7 @@ fn plain_model(path: &str, folders: &[&str], name: &str, file: FileId) -> Model 
         columns: Vec::new(),
         tests: Vec::new(),
         version: None,
+        charts: Vec::new(),
         described_at: None,
         written: serde_json::Map::new(),
     }
