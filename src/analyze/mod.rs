@@ -7,6 +7,7 @@ mod cast_fault;
 mod column_name;
 mod comparison;
 mod find;
+mod failing_rows;
 mod fingerprint;
 mod foreign;
 mod functions;

@@ -149,7 +149,7 @@ fn output_place(column: &OutputColumn<'_>, rendered: &RenderedModel) -> TracedSp
 }
 
 /// What to write instead of a column of this type; `None` if a table can hold it.
-fn what_no_table_holds(data_type: &DataType, name: &str) -> Option<String> {
+pub(super) fn what_no_table_holds(data_type: &DataType, name: &str) -> Option<String> {
     match data_type {
         DataType::Duration(_) | DataType::Interval(_) => {
             Some(format!("store its seconds: `extract(epoch from …) as {name}`"))

@@ -102,6 +102,11 @@ impl TypedModel {
     }
 
     /// Whether its rows are those of a file of the project.
+    /// Whether it is the rows that break a data test.
+    pub fn is_failing_rows(&self) -> bool {
+        self.config.materialized.word() == "test"
+    }
+
     pub fn is_seed(&self) -> bool {
         self.config.materialized.is_loaded()
     }

@@ -11,9 +11,9 @@ use super::manifest::ManifestInputs;
 use super::models::{Checksum, ColumnViews, DependsOn, NodeCode, NodeDetails, NodeView, RefView};
 use super::node_id::{NodeIds, base_name};
 use super::paths;
-use super::test_id::{TestFact, TestIdentity, TestKey, TestedTable, called};
+use super::test_id::{TestFact, TestIdentity, TestedTable, called};
 use crate::name::{ModelName, TableName};
-use crate::project::{DATABASE, DeclaredTest, Model, ModelVersion, Project, SingularTest, TestedNode};
+use crate::project::{DATABASE, DeclaredTest, Model, ModelVersion, Project, SingularTest, TestKey, TestedNode};
 use crate::span::Span;
 use crate::template::{ReferenceTarget, Rendered};
 
@@ -176,6 +176,7 @@ pub(super) fn singular<'a>(
         unique_id: format!("test.{}.{}", test.package, test.name),
         fqn: paths::fqn_in_file(&test.package, original, &[&test.name]),
         alias: test.name.clone(),
+        description: &test.description,
         checksum: Checksum::of_text(text),
         raw_code: Cow::Borrowed(text.trim()),
         code: Some(code),

@@ -42,4 +42,4 @@ pub(crate) use run_results::{NodeResult, ResultStatus, RunResults};
 pub(crate) use source_results::{NewestRow, SourceResult, write_sources};
 pub(crate) use state::StoredManifest;
 pub(crate) use stored_results::{stored_results, stored_sources};
-pub(crate) use test_id::{TestFact, TestFacts, TestKey, test_ids, unit_test_id};
+pub(crate) use test_id::{TestFact, TestFacts, each_test, test_aliases, test_ids, unit_test_id};

@@ -7,17 +7,10 @@ use serde_json::{Map, Value};
 use super::digest::md5;
 use super::node_id::{NodeIds, base_name, version};
 use super::python_text::{repr, str_of};
-use crate::name::{ModelName, SchemaName, TableName, UnitTestName};
-use crate::project::{DeclaredTest, Model, Project, UnitTest};
+use crate::name::{SchemaName, TableName, UnitTestName};
+use crate::project::{DeclaredTest, Model, Project, TestKey, UnitTest};
 use crate::span::Span;
 use crate::template::ReferenceTarget;
-
-/// A data test as it is declared: where, and on which model. A line that describes all versions of a model is a test of each.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct TestKey {
-    pub span: Span,
-    pub declared_on: Option<ModelName>,
-}
 
 /// What is known of tests once they are rendered or planned.
 pub(crate) type TestFacts = BTreeMap<TestKey, TestFact>;
@@ -184,6 +177,36 @@ pub(crate) fn test_ids(project: &Project) -> BTreeMap<TestKey, String> {
         ids.insert(key, format!("test.{}.{}", test.package, test.name));
     }
     ids
+}
+
+/// The tables that dbt keeps the failing rows of tests in, without their schema, as far as no config names them.
+pub(crate) fn test_aliases(project: &Project) -> BTreeMap<TestKey, String> {
+    let mut aliases = BTreeMap::new();
+    super::data_tests::each_declared(project, &mut |declared| {
+        let identity = TestIdentity::new(declared.test, &declared.tested, declared.column);
+        aliases.insert(declared.key(), table_name(&identity.short_name));
+    });
+    for test in &project.singular_tests {
+        let key = TestKey { span: Span::new(test.file, 0..0), declared_on: None };
+        aliases.insert(key, table_name(&test.name));
+    }
+    aliases
+}
+
+/// A name that a table can have: an author may call a test anything.
+fn table_name(name: &str) -> String {
+    let plain = plain(name);
+    let begins_well = plain.starts_with(|first: char| first.is_ascii_alphabetic());
+    let name = if begins_well { plain } else { format!("test_{plain}") };
+    name.chars().take(LONGEST_TABLE).collect()
+}
+
+/// So many letters a table's name has at most.
+const LONGEST_TABLE: usize = 100;
+
+/// Shows every test that a line of YAML declares.
+pub(crate) fn each_test<'a>(project: &'a Project, see: &mut dyn FnMut(TestKey, &'a DeclaredTest)) {
+    super::data_tests::each_declared(project, &mut |declared| see(declared.key(), declared.test));
 }
 
 /// What an argument like `to: ref('orders')` names.

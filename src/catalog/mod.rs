@@ -111,6 +111,11 @@ impl<'a> Catalog<'a> {
         }
     }
 
+    /// Takes a table for one that was not looked at.
+    pub fn forget(&self, table: &TableName) {
+        self.known().tables.remove(table);
+    }
+
     /// Why a table cannot be read. Returns `None` if it can be.
     pub fn why_unreadable(&self, table: &TableName) -> Option<Failure> {
         self.unreadable.get(table).map(|error| Failure::from(&**error))

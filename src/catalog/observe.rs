@@ -32,6 +32,8 @@ pub(crate) enum Shown {
 #[derive(Debug, Default)]
 pub(crate) struct ObservationScope {
     tables: BTreeSet<TableName>,
+    /// Tables that belong to no release, and are shown as they are.
+    unreleased: BTreeSet<TableName>,
     sources: BTreeSet<TableName>,
     /// Models for which decisions will be made: these need to know what source files held when they were read.
     decided: Vec<ModelName>,
@@ -93,7 +95,12 @@ impl ObservationScope {
 
     fn add(&mut self, typed: &BTreeMap<ModelName, TypedModel>, input: &Input) {
         match input {
-            Input::Model(name) => self.tables.extend(typed.get(name).map(|model| model.table.clone())),
+            Input::Model(name) => {
+                let Some(model) = typed.get(name) else { return };
+                // What a test has found is of interest although nothing was released, and just because of that.
+                let tables = if model.is_failing_rows() { &mut self.unreleased } else { &mut self.tables };
+                tables.insert(model.table.clone());
+            }
             Input::Quarantine(name) => {
                 self.tables.extend(typed.get(name).map(|model| quarantine_table(&model.table)));
             }
@@ -132,6 +139,12 @@ pub(crate) async fn observe<'a>(
         true => Observation::default(),
         false => states(&lake, &scope.tables, scope.shown).await.map_err(|failure| vec![failure])?,
     };
+    let mut observation = observation;
+    if !scope.unreleased.is_empty() {
+        let live = lake.observe_all(&scope.unreleased).await.map_err(|error| vec![Failure::from(error)])?;
+        observation.tables.extend(live.tables);
+        observation.unreadable.extend(live.unreadable);
+    }
     let sources = scope.sources.iter().filter_map(|name| project.sources.get(name));
     let mut known = Known { tables: observation.tables, ..Known::default() };
     let mut failures = Vec::new();

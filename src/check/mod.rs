@@ -12,9 +12,11 @@ mod recency;
 mod reconciles;
 mod relationships;
 mod row_count;
+mod storing;
 mod unique;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
@@ -22,8 +24,9 @@ use serde_json::{Map, Value};
 
 pub(crate) use hook::{HooksOfModels, PlannedHook, with_hooks};
 pub(crate) use plan::{Guarded, TestText, plan_all, unknown_kind};
+pub(crate) use storing::{StoredByDefault, StoringTests};
 
-use crate::analyze::{Input, inputs_of};
+use crate::analyze::{Input, TypedModel, inputs_of};
 use crate::diag::Diagnostic;
 use crate::name::{ModelName, quoted};
 use crate::project::{TestRule, TestSeverity};
@@ -139,6 +142,8 @@ pub(crate) struct PlannedCheck {
     /// A SELECT of the rows that break the rule.
     pub sql: String,
     pub span: Span,
+    /// Where the rows that break it are kept, if they are.
+    pub stored: Option<Arc<TypedModel>>,
 }
 
 /// Data tests that one scan answers.
@@ -174,8 +179,10 @@ impl CheckBatch {
     pub fn identities(&self) -> impl Fn(&PlannedCheck) -> String {
         let plan = self.plan.display_indent_schema().to_string();
         move |check| {
-            let PlannedCheck { name, rule, sql, .. } = check;
-            let text = format!("{} {name}\n{rule:?}\n{sql}\n{plan}", env!("CARGO_PKG_VERSION"));
+            let PlannedCheck { name, rule, sql, stored, .. } = check;
+            let mut text = format!("{} {name}\n{rule:?}\n{sql}\n{plan}", env!("CARGO_PKG_VERSION"));
+            // One that has passed has yet to make its table.
+            text.extend(stored.iter().map(|rows| format!("\n{}", rows.table)));
             blake3::hash(text.as_bytes()).to_hex().chars().take(32).collect()
         }
     }

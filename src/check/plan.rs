@@ -7,12 +7,12 @@ use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
 use serde_json::Value;
 
-use super::{ALL, BrokenTest, CheckBatch, PlannedCheck, PlannedTests, Rule, RuleTarget, Scope};
+use super::{ALL, BrokenTest, CheckBatch, PlannedCheck, PlannedTests, Rule, RuleTarget, Scope, StoringTests};
 use crate::analyze::{Input, Planner, TypedModel};
 use crate::diag::{Checked, Code, Diagnostic, Sink, nearest};
 use crate::name::{ModelName, TableName};
 use crate::parallel::in_parallel;
-use crate::project::{DeclaredTest, Project, TestRule};
+use crate::project::{DeclaredTest, Project, TestKey, TestRule, TestStorage};
 use crate::select::{TestKind, TestOrigin};
 use crate::span::{FileId, Span};
 use crate::template::{ReferenceTarget, RenderedSql};
@@ -25,6 +25,8 @@ pub(crate) struct Guarded<'a> {
     pub typed: &'a BTreeMap<ModelName, TypedModel>,
     /// All models, each after what it reads.
     pub order: &'a [ModelName],
+    /// Which tests keep the rows that break them.
+    pub storing: &'a StoringTests,
     /// The time of the run.
     pub now: DateTime<Utc>,
 }
@@ -41,6 +43,7 @@ pub(crate) struct TestText {
     pub declared_on: Option<ModelName>,
     pub rendered: RenderedSql,
     pub rule: TestRule,
+    pub storage: TestStorage,
     /// What counts the failures, if that is not the number of rows.
     pub calculation: Option<String>,
     pub span: Span,
@@ -69,6 +72,8 @@ struct Ruled {
     rule: Rule,
     scope: Scope,
     plan: LogicalPlan,
+    /// Whether not all rows that break it count.
+    is_limited: bool,
 }
 
 /// Plans every data test: those in YAML, and the files of the test paths, which were rendered. A test of a model that has
@@ -99,6 +104,8 @@ pub(crate) fn plan_all(guarded: Guarded<'_>, texts: &[TestText], sink: &mut Sink
         tests.settle(faults, || host(guarded, &inputs(text)), sink);
         found.into_iter().for_each(|batch| tests.guard(guarded, batch, sink));
     }
+    let twice = tests.stored_twice(guarded);
+    tests.broken.extend(twice);
     tests
 }
 
@@ -120,6 +127,27 @@ impl PlannedTests {
             }
             None => self.broken.extend(batch.checks.iter().map(without_a_model)),
         }
+    }
+
+    /// What is wrong with tests whose failing rows would go where others do, or a model's rows.
+    fn stored_twice(&mut self, guarded: Guarded<'_>) -> Vec<BrokenTest> {
+        let mut taken: BTreeMap<TableName, Span> = BTreeMap::new();
+        for model in guarded.typed.values().filter(|model| model.config.materialized.is_stored()) {
+            taken.insert(model.table.clone(), Span::new(model.file, 0..0));
+        }
+        let mut broken = Vec::new();
+        for check in self.guards.values_mut().flatten().flat_map(|batch| &mut batch.checks) {
+            let Some(rows) = &check.stored else { continue };
+            let Some(first) = taken.insert(rows.table.clone(), check.span) else { continue };
+            let message = format!("the rows that break `{}` would replace others in `{}`", check.name, rows.table);
+            let fault = Diagnostic::error(Code::DuplicateName, message).labelled(check.span, "kept by this");
+            let fault = fault.labelled(first, "and by this");
+            let fault = fault.help("give one of them another name: `config: { alias: … }`");
+            broken.push(BrokenTest { model: check.declared_on.clone(), faults: vec![fault] });
+            // What others have found stays where it is.
+            check.stored = None;
+        }
+        broken
     }
 
     /// Puts what is wrong with tests to the model that they guard; what is only a warning is said.
@@ -206,13 +234,17 @@ fn batches(guarded: Guarded<'_>, tested: &Tested<'_>, sink: &mut Sink) -> Vec<Ch
     let mut conditions = Vec::new();
     let mut checks = Vec::new();
     let mut batches = Vec::new();
-    for Ruled { check, tables, rule, scope, plan } in ruled.into_iter().flatten() {
+    for Ruled { check, tables, rule, scope, plan, is_limited } in ruled.into_iter().flatten() {
         match rule {
-            Rule::Row(condition) => {
+            // Rows that are kept or counted up to a limit are asked for alone; those that are kept are all of the table.
+            _ if check.stored.is_some() => {
+                batches.push(CheckBatch { plan: counted(plan), checks: vec![check], tables, scope: Scope::Whole });
+            }
+            Rule::Row(condition) if !is_limited => {
                 conditions.push(condition);
                 checks.push(check);
             }
-            Rule::Query(_) => {
+            Rule::Row(_) | Rule::Query(_) => {
                 batches.push(CheckBatch { plan: counted(plan), checks: vec![check], tables, scope });
             }
         }
@@ -239,6 +271,16 @@ fn counted(plan: LogicalPlan) -> LogicalPlan {
         .aggregate(Vec::<Expr>::new(), vec![count(lit(1_i64))])
         .and_then(LogicalPlanBuilder::build)
         .expect("the rows of any plan can be counted")
+}
+
+/// At most so many rows of a plan.
+fn limited(plan: LogicalPlan, limit: Option<u64>) -> LogicalPlan {
+    let Some(limit) = limit else { return plan };
+    let rows = usize::try_from(limit).unwrap_or(usize::MAX);
+    LogicalPlanBuilder::from(plan)
+        .limit(0, Some(rows))
+        .and_then(LogicalPlanBuilder::build)
+        .expect("the rows of any plan can be limited")
 }
 
 /// Plans one test. Returns `None` if it refers to a model that has an error.
@@ -304,9 +346,13 @@ fn ruled(
         ReferenceTarget::Model(name) => Some(name.clone()),
         ReferenceTarget::Source(_) | ReferenceTarget::This => None,
     };
-    let planned = PlannedCheck { name, origin, declared_on, rule: test.rule, sql, span: test.span };
+    let plan = limited(plan, test.storage.limit);
+    let key = TestKey { span: test.span, declared_on: declared_on.clone() };
+    let stored = guarded.storing.rows(&key, &test.storage, &plan);
+    let planned = PlannedCheck { name, origin, declared_on, rule: test.rule, sql, span: test.span, stored };
     let tables = rendered.references.into_iter().map(|reference| reference.target).collect();
-    Ok(Some(Ruled { check: planned, tables, rule, scope: check.scope(), plan }))
+    let is_limited = test.storage.limit.is_some();
+    Ok(Some(Ruled { check: planned, tables, rule, scope: check.scope(), plan, is_limited }))
 }
 
 fn wrong(test: &DeclaredTest, message: String) -> Diagnostic {
@@ -320,7 +366,7 @@ pub(crate) fn unknown_kind(test: &DeclaredTest) -> Diagnostic {
     let help = match nearest(&test.kind.value, known.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
         None if let Some((package, _)) = test.kind.value.split_once('.') => {
-            format!("put the package into `dbt_packages/{package}`")
+            format!("list the package in `packages.yml` and run `karat deps`, or put it into `dbt_packages/{package}`")
         }
         None => format!(
             "define `{{% test {}(model) %}}` in a macro file, or use one of {}",
@@ -347,8 +393,11 @@ fn referred<'a>(to: &Value, guarded: Guarded<'a>) -> Result<Option<&'a TypedMode
 }
 
 fn of_text(guarded: Guarded<'_>, text: &TestText, sink: &mut Sink) -> Checked<CheckBatch> {
-    let TestText { name, origin, declared_on, rendered, rule, calculation, span, .. } = text;
+    let TestText { name, origin, declared_on, rendered, rule, storage, calculation, span, .. } = text;
     let (plan, _) = guarded.planner.text(rendered, span.file, guarded.typed, sink)?;
+    let plan = limited(plan, storage.limit);
+    let key = TestKey { span: *span, declared_on: declared_on.clone() };
+    let stored = guarded.storing.rows(&key, storage, &plan);
     let check = PlannedCheck {
         name: name.clone(),
         origin: origin.clone(),
@@ -356,6 +405,7 @@ fn of_text(guarded: Guarded<'_>, text: &TestText, sink: &mut Sink) -> Checked<Ch
         rule: *rule,
         sql: rendered.text.clone(),
         span: *span,
+        stored,
     };
     let plan = match calculation {
         Some(calculation) => guarded.planner.calculated(&plan, calculation, *span, sink)?,

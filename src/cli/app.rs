@@ -7,7 +7,7 @@ use super::args::{EngineArgs, ProjectArgs, SelectArgs, TestArgs};
 use super::drive::Runtimes;
 use super::exit::Exit;
 use super::world::World;
-use crate::check::{Guards, PlannedTests};
+use crate::check::{Guards, PlannedTests, StoredByDefault};
 use crate::diag::{Checked, Code, Diagnostic, Severity, Sink};
 use crate::execute::{Engine, EngineSettings};
 use crate::failure::Failure;
@@ -15,7 +15,7 @@ use crate::host::{OsHost, WithoutProject};
 use crate::name::{ModelName, NodeKind, UnitTestName};
 use crate::pipeline::{
     self, ArtifactRequest, Artifacts, Catalog, Compiled, EndedRun, Lake, LakeOpener, Loaded, ObservationScope, Query,
-    RecordedRun, RunEnd, TestedSelection, Workspace, Writers, find_project, other_kinds,
+    RecordedRun, RunEnd, RunMoment, StoppedModels, TestedSelection, Workspace, Writers, find_project, other_kinds,
 };
 use crate::project::{LakeLocation, LoadRequest};
 use crate::select::{IndirectSelection, Selection};
@@ -43,7 +43,7 @@ impl App<'_> {
     /// Reads and renders the project that holds the current folder, for a command that needs no model of it to be well.
     pub fn load(&self, args: &ProjectArgs) -> Result<Loaded, Exit> {
         let loaded = self.load_quietly(args)?;
-        self.warn_of_others(&loaded, &loaded.faults(), &BTreeSet::new())?;
+        self.warn_of_others(&loaded, &loaded.faults(), &StoppedModels::default())?;
         Ok(loaded)
     }
 
@@ -82,7 +82,7 @@ impl App<'_> {
         if let Ok(loaded) = self.try_load(args, &mut said) {
             self.tell(&mut said.sink, &loaded.files)?;
             let compiled = self.compile(loaded)?;
-            self.warn_of_others(&compiled.loaded, &compiled.faults, &BTreeSet::new())?;
+            self.warn_of_others(&compiled.loaded, &compiled.faults, &StoppedModels::default())?;
             return Ok(compiled);
         }
         let root = self.folder_of(args);
@@ -205,9 +205,9 @@ impl App<'_> {
     }
 
     /// Every data test of the project, by the model that it guards. What is wrong with tests joins the faults of these models.
-    pub fn checks(&self, compiled: Compiled) -> Result<(Compiled, Guards), Exit> {
+    pub fn checks(&self, compiled: Compiled, stored: StoredByDefault) -> Result<(Compiled, Guards), Exit> {
         let mut sink = Sink::default();
-        let planned = pipeline::plan_checks(&compiled, &mut sink);
+        let planned = pipeline::plan_checks(&compiled, stored, &mut sink);
         self.tell(&mut sink, &compiled.loaded.files)?;
         let PlannedTests { guards, broken } = planned.map_err(|_reported| Exit::Failed)?;
         let faults = compiled.faults.with_tests(&broken);
@@ -245,6 +245,17 @@ impl App<'_> {
             let diagnostic = Diagnostic::error(Code::RunFailed, error.strip_backtrace());
             self.fail(diagnostic, &loaded.files, Exit::Failed)
         })
+    }
+
+    /// Runs what the project has run before or after every run.
+    pub fn hooks(&self, compiled: &Compiled, lake: &Lake, args: &EngineArgs, at: RunMoment<'_>) -> Result<(), Exit> {
+        if !at.has_hooks(&compiled.loaded) {
+            return Ok(());
+        }
+        let engine = self.engine(&compiled.loaded, lake, args)?;
+        let progress = Progress::new(self.console);
+        let run = self.wait(lake, pipeline::run_hooks(compiled, lake, &engine, &progress, at))?;
+        run.map_err(|failures| self.report_all(&compiled.loaded, &failures))
     }
 
     /// Looks at tables and source files.

@@ -7,6 +7,7 @@ use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 
 use super::machine;
+use crate::check::StoredByDefault;
 use crate::day::{Grain, TimeRange, WrittenTime};
 use crate::diag::{Code, Diagnostic};
 use crate::execute::EngineSettings;
@@ -117,6 +118,21 @@ pub(crate) struct TestArgs {
     /// Which data tests go with what is selected
     #[arg(long, value_name = "MODE", default_value = "eager", help_heading = "Selection")]
     pub indirect_selection: IndirectSelection,
+}
+
+/// What becomes of the rows that tests find.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub(crate) struct StoreArgs {
+    /// Keep the rows that break data tests as tables, unless the config of a test says otherwise
+    #[arg(long)]
+    store_failures: bool,
+}
+
+impl StoreArgs {
+    /// Whether tests whose config says nothing keep the rows that break them.
+    pub fn by_default(self) -> StoredByDefault {
+        StoredByDefault(self.store_failures)
+    }
 }
 
 impl ValueEnum for IndirectSelection {

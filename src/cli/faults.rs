@@ -1,19 +1,13 @@
 //! Models that have errors: everything is said of those that a command needs, and of the others which they are.
 
-use std::collections::BTreeSet;
-
 use super::app::App;
 use super::args::SelectArgs;
 use super::exit::Exit;
 use crate::analyze::TypedModel;
-use crate::diag::{Code, Diagnostic, Sink, all_of};
-use crate::figures::counted;
+use crate::diag::{Code, Diagnostic, Sink};
 use crate::name::{ModelName, NodeKind};
 use crate::pipeline::{Compiled, Faults, Loaded, StoppedModels, Workable};
 use crate::select::Selection;
-
-/// So many models are named.
-const MOST_NAMED: usize = 5;
 
 impl App<'_> {
     /// What is selected of these kinds, as far as it can be worked on. Says what is wrong with the rest.
@@ -45,7 +39,7 @@ impl App<'_> {
         let Compiled { loaded, faults, .. } = compiled;
         let divided = faults.divide(&loaded.dag, models, args.is_everything());
         self.console.diagnostics(&faults.of(&divided.stopped), &loaded.files);
-        self.warn_of_others(loaded, faults, divided.stopped.causes())?;
+        self.warn_of_others(loaded, faults, &divided.stopped)?;
         Ok(divided)
     }
 
@@ -76,19 +70,10 @@ impl App<'_> {
         if compiled.faults.is_empty() { Ok(compiled) } else { Err(Exit::Failed) }
     }
 
-    /// Says which models have errors and are not among those that are needed.
-    pub fn warn_of_others(&self, loaded: &Loaded, faults: &Faults, needed: &BTreeSet<ModelName>) -> Result<(), Exit> {
-        let others = faults.models().filter(|model| !needed.contains(model));
-        let others: Vec<&str> = others.map(ModelName::as_str).collect();
-        let named = match others.len() {
-            0 => return Ok(()),
-            1..=MOST_NAMED => all_of(others.iter().copied()),
-            more => counted(more, "model"),
-        };
-        let verbs = if others.len() == 1 { "has errors and is" } else { "have errors and are" };
-        let warning = Diagnostic::warning(Code::BrokenModel, format!("{named} {verbs} not needed here"));
+    /// Says what has errors and is not among what is needed.
+    pub fn warn_of_others(&self, loaded: &Loaded, faults: &Faults, stopped: &StoppedModels) -> Result<(), Exit> {
         let mut sink = Sink::default();
-        sink.warn(warning.help("`karat compile` shows what is wrong"));
+        faults.beside(stopped).into_iter().for_each(|warning| sink.warn(warning));
         self.tell(&mut sink, &loaded.files)
     }
 }

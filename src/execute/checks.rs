@@ -47,6 +47,9 @@ pub(crate) fn failed(results: &[CheckResult]) -> Option<Diagnostic> {
         let sql: Vec<&str> = result.check.sql.split_whitespace().collect();
         diagnostic = diagnostic.note(format!("query that finds these rows: {}", sql.join(" ")));
     }
+    for rows in failed.iter().filter_map(|result| result.check.stored.as_ref()) {
+        diagnostic = diagnostic.help(format!("`karat query \"select * from {}\"` shows them", rows.table));
+    }
     Some(diagnostic)
 }
 
@@ -113,28 +116,27 @@ impl Tester<'_> {
         Ok(())
     }
 
+    /// What reads the tables as they are, or with a build that is not committed in the place of its table.
+    pub fn reader(&self, checking: Option<&Checking<'_>>, scope: Scope) -> EngineResult<Reader<'_>> {
+        let reader = Reader::new(self.catalog);
+        let Some(checking) = checking else { return Ok(reader) };
+        let files = match scope {
+            Scope::New => &checking.new,
+            Scope::Whole => &checking.whole,
+        };
+        let instead = Instead { files: Arc::clone(files), schema: TableSchema::of(&checking.model.schema)? };
+        Ok(reader.with(&checking.model.table, instead))
+    }
+
     async fn select(&self, plan: &LogicalPlan, checking: Option<&Checking<'_>>) -> EngineResult<()> {
-        let mut reader = Reader::new(self.catalog);
-        if let Some(checking) = checking {
-            let files = Arc::clone(&checking.whole);
-            let instead = Instead { files, schema: TableSchema::of(&checking.model.schema)? };
-            reader = reader.with(&checking.model.table, instead);
-        }
+        let reader = self.reader(checking, Scope::Whole)?;
         let bound = bind(plan, Bound::Whole, &mut |table| reader.provide(table))?;
         self.engine.collect(&bound, Joins::Hash).await.map(|_rows| ())
     }
 
     /// For each test of the batch the number of rows that break its rule.
     async fn failures(&self, batch: &CheckBatch, checking: Option<&Checking<'_>>) -> EngineResult<Vec<u64>> {
-        let mut reader = Reader::new(self.catalog);
-        if let Some(checking) = checking {
-            let files = match batch.scope {
-                Scope::New => &checking.new,
-                Scope::Whole => &checking.whole,
-            };
-            let instead = Instead { files: Arc::clone(files), schema: TableSchema::of(&checking.model.schema)? };
-            reader = reader.with(&checking.model.table, instead);
-        }
+        let reader = self.reader(checking, batch.scope)?;
         // All tests of a batch are one plan with one row: each column counts the rows that break a rule.
         let counts = bind(&batch.plan, Bound::Whole, &mut |table| reader.provide(table))?;
         let rows = self.engine.collect(&counts, Joins::Hash).await?;

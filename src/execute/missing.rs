@@ -21,6 +21,7 @@ pub(crate) enum MissingKind {
     Model,
     Seed,
     Snapshot,
+    FailingRows,
 }
 
 impl NotBuilt {
@@ -29,6 +30,7 @@ impl NotBuilt {
         match self.kind {
             MissingKind::Seed => "load it with `karat seed`; `karat build` loads seeds as well",
             MissingKind::Snapshot => "take it with `karat snapshot`; `karat build` takes snapshots as well",
+            MissingKind::FailingRows => "`karat test --store-failures` keeps the rows that break tests",
             MissingKind::Model => "build it first, or select its parents too: `--select +model`",
         }
     }
@@ -39,6 +41,7 @@ impl fmt::Display for NotBuilt {
         match self.kind {
             MissingKind::Seed => write!(formatter, "the seed `{}` has not been loaded yet", self.table),
             MissingKind::Snapshot => write!(formatter, "the snapshot `{}` has not been taken yet", self.table),
+            MissingKind::FailingRows => write!(formatter, "no run of the test has kept rows in `{}` yet", self.table),
             MissingKind::Model => write!(formatter, "`{}` has not been built yet", self.table),
         }
     }

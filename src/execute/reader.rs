@@ -262,6 +262,9 @@ impl<'a> Reader<'a> {
 }
 
 fn missing_kind(model: &TypedModel) -> MissingKind {
+    if model.is_failing_rows() {
+        return MissingKind::FailingRows;
+    }
     match (model.is_seed(), model.is_snapshot()) {
         (true, _) => MissingKind::Seed,
         (false, true) => MissingKind::Snapshot,

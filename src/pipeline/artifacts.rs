@@ -13,12 +13,13 @@ use super::load::{Compiled, Loaded};
 use super::run_results::RecordedRun;
 use super::test_texts::test_texts;
 use crate::artifacts::{
-    CatalogInputs, Invocation, ManifestInputs, ResourceIndex, RunResults, SourceResult, TestFact, TestFacts, TestKey,
+    CatalogInputs, Invocation, ManifestInputs, ResourceIndex, RunResults, SourceResult, TestFact, TestFacts,
     write_manifest, write_sources,
 };
 use crate::catalog::Catalog;
 use crate::check::Guards;
 use crate::diag::{Code, Diagnostic, Sink};
+use crate::project::TestKey;
 use crate::site::{self, PageData};
 use crate::store::LocalBackend;
 use crate::template::invocation_id;

@@ -3,7 +3,7 @@
 use super::load::{Compiled, Workspace, compile_models, load, plan_checks};
 use crate::analyze::TypedModel;
 use crate::analyze::lineage::{ColumnLineage, column_lineage};
-use crate::check::Guards;
+use crate::check::{Guards, StoredByDefault};
 use crate::diag::{Diagnostic, Severity, Sink};
 use crate::name::{ModelName, TableName};
 use crate::project::LoadRequest;
@@ -41,7 +41,7 @@ pub fn compile(workspace: &Workspace, request: &LoadRequest) -> Compilation {
         return Compilation { files, diagnostics: sink.take(), compiled: None, guards: Guards::new() };
     };
     let compiled = compile_models(loaded, &mut sink);
-    let tests = plan_checks(&compiled, &mut sink).unwrap_or_default();
+    let tests = plan_checks(&compiled, StoredByDefault::default(), &mut sink).unwrap_or_default();
     compiled.faults.with_tests(&tests.broken).all().into_iter().for_each(|fault| sink.add(fault));
     Compilation { files, diagnostics: sink.take(), compiled: Some(compiled), guards: tests.guards }
 }

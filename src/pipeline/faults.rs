@@ -3,11 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::check::BrokenTest;
-use crate::diag::{Code, Diagnostic, Sink};
+use crate::diag::{Code, Diagnostic, Sink, all_of};
 use crate::execute::{Event, Observer};
+use crate::figures::counted;
 use crate::graph::{Dag, NodeId};
 use crate::name::ModelName;
 use crate::unit_test::UnitTestResult;
+
+/// So many models are named.
+const MOST_NAMED: usize = 5;
 
 /// The models that have errors of their own, with everything that is wrong with them.
 #[derive(Debug, Clone, Default)]
@@ -65,11 +69,6 @@ impl StoppedModels {
         self.models.len() - self.broken()
     }
 
-    /// The models whose errors stop them.
-    pub fn causes(&self) -> &BTreeSet<ModelName> {
-        &self.causes
-    }
-
     /// Tells whoever watches a run.
     pub fn tell(&self, observer: &dyn Observer) {
         for StoppedModel { model, because, fault } in &self.models {
@@ -110,6 +109,30 @@ impl Faults {
             all.add(result.test.model.clone(), result.diagnostics());
         }
         all
+    }
+
+    /// Warnings of what has errors and does not stop anything that is needed.
+    pub fn beside(&self, stopped: &StoppedModels) -> Vec<Diagnostic> {
+        let others = self.by_model.keys().filter(|model| !stopped.causes.contains(model));
+        let others: Vec<&str> = others.map(ModelName::as_str).collect();
+        let named = match others.len() {
+            0 => None,
+            1..=MOST_NAMED => Some(all_of(others.iter().copied())),
+            more => Some(counted(more, "model")),
+        };
+        let verbs = if others.len() == 1 { "has errors and is" } else { "have errors and are" };
+        let of_models = named.map(|named| format!("{named} {verbs} not needed here"));
+        // They are said whole where they stop something.
+        let of_others = Some(self.elsewhere.len()).filter(|errors| *errors > 0 && !stopped.elsewhere);
+        let of_others = of_others.map(|errors| {
+            format!(
+                "tests, exposures, metrics or their like have {}, and are not needed here",
+                counted(errors, "error")
+            )
+        });
+        let warning =
+            |message| Diagnostic::warning(Code::BrokenModel, message).help("`karat compile` shows what is wrong");
+        of_models.into_iter().chain(of_others).map(warning).collect()
     }
 
     fn fault_of(&self, model: &ModelName) -> &'static str {

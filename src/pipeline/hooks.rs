@@ -6,15 +6,16 @@ use serde_json::{Value, json};
 
 use super::introspection::answer;
 use super::load::{Compiled, Loaded};
+use super::run_results::RecordedRun;
 use crate::analyze::{Input, Planner, inputs_of};
+use crate::artifacts::NodeResult;
 use crate::catalog::{ObservationScope, Shown, observe};
 use crate::check::{HooksOfModels, PlannedHook};
 use crate::diag::{Code, Diagnostic, Sink};
 use crate::execute::{Engine, Event, Observer, Tester};
 use crate::failure::Failure;
-use crate::name::ModelName;
+use crate::name::{ModelName, TableName};
 use crate::project::RunHook;
-use crate::run::{Outcome, RunReport};
 use crate::span::{SourceFiles, Span, Spanned};
 use crate::store::Lake;
 use crate::template::{self, HookTemplate, Question, RenderedHook, TextFile};
@@ -41,11 +42,11 @@ enum Statement {
 }
 
 /// When the hooks of a run are run.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(crate) enum RunMoment<'r> {
     Start,
-    /// With what became of the models.
-    End(&'r RunReport),
+    /// With what became of the nodes.
+    End(&'r RecordedRun<'r>),
 }
 
 impl RunMoment<'_> {
@@ -274,7 +275,7 @@ pub(crate) async fn run_hooks(
     let hooks = &compiled.loaded.project.hooks;
     let (word, hooks, preamble) = match moment {
         RunMoment::Start => ("on-run-start", &hooks.start, String::new()),
-        RunMoment::End(report) => ("on-run-end", &hooks.end, preamble(&compiled.loaded, report)),
+        RunMoment::End(run) => ("on-run-end", &hooks.end, preamble(run)),
     };
     let written: Vec<WrittenHook<'_>> = hooks
         .iter()
@@ -328,46 +329,44 @@ fn writing(name: &str, word: &str, at: Span) -> Diagnostic {
 }
 
 /// `results`, `schemas` and `database_schemas` as a template sets them: the macros of a hook get them as arguments.
-fn preamble(loaded: &Loaded, report: &RunReport) -> String {
-    let mut schemas = Vec::new();
-    let results = report.steps.iter().map(|step| {
-        let (status, message) = match &step.outcome {
-            Outcome::Built(_) => ("success", String::new()),
-            // For dbt, everything that did not fail has succeeded.
-            Outcome::Unchanged => ("success", "unchanged".to_owned()),
-            Outcome::Failed(failure) => ("error", failure.diagnostic().message.clone()),
-            Outcome::Skipped { because } => ("skipped", format!("`{because}` failed")),
-        };
-        let failed = step.checks.iter().map(|check| check.failures).sum::<u64>();
-        let outline = loaded.rendered.outline(&step.model);
-        let schema = outline.map(|outline| outline.table.schema.to_string()).unwrap_or_default();
+fn preamble(run: &RecordedRun<'_>) -> String {
+    let tables = run.tables();
+    let mut schemas: Vec<String> = Vec::new();
+    for table in tables.values() {
+        let schema = table.schema.to_string();
         if !schemas.contains(&schema) {
-            schemas.push(schema.clone());
+            schemas.push(schema);
         }
-        let kind = loaded.project.kind_of(&step.model).word();
-        let package = loaded.project.models.get(&step.model).map_or("", |model| model.package.as_str());
-        let unique_id = format!("{kind}.{package}.{}", step.model);
-        let alias = outline.map(|outline| outline.table.table.clone()).unwrap_or_default();
-        let seconds = step.times.map_or(0, |times| (times.ended - times.started).num_milliseconds());
-        json!({
-            "status": status,
-            "message": message,
-            "failures": failed,
-            "unique_id": unique_id,
-            "execution_time": seconds as f64 / 1000.0,
-            "adapter_response": {},
-            "node": {
-                "name": step.model.as_str(), "unique_id": unique_id, "resource_type": kind, "package_name": package,
-                "schema": schema, "alias": alias,
-            },
-        })
-    });
-    let results: Value = results.collect::<Vec<_>>().into();
+    }
+    let results = run.results();
+    let results: Value =
+        results.iter().map(|result| hook_result(result, tables.get(&result.unique_id).copied())).collect();
     format!(
         "{{% set results = {} %}}{{% set schemas = {} %}}{{% set database_schemas = [] %}}",
         written_out(&results),
         written_out(&json!(schemas))
     )
+}
+
+/// What a hook sees of a node that was built or tested.
+fn hook_result(result: &NodeResult<'_>, table: Option<&TableName>) -> Value {
+    // `model.shop.orders`, or `test.shop.unique_orders_id.4f2a…`
+    let mut parts = result.unique_id.split('.');
+    let kind = parts.next().unwrap_or_default();
+    let package = parts.next().unwrap_or_default();
+    let name = parts.next().unwrap_or_default();
+    json!({
+        "status": result.status,
+        "message": result.message,
+        "failures": result.failures,
+        "unique_id": result.unique_id,
+        "execution_time": result.times.map_or(0.0, |[started, ended]| (ended - started).as_seconds_f64()),
+        "adapter_response": {},
+        "node": {
+            "name": name, "unique_id": result.unique_id, "resource_type": kind, "package_name": package,
+            "schema": table.map(|table| table.schema.to_string()), "alias": table.map_or(name, |table| &table.table),
+        },
+    })
 }
 
 /// A value as a template writes it.

@@ -6,14 +6,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::charts::chart_faults;
+use super::failing_rows::tables_of_tests;
 use super::faults::Faults;
 use super::hooks::plan_hooks;
 use super::introspection::{Introspection, answer};
 use super::source_buckets::open_source_bucket;
 use super::test_texts::{TestTexts, test_texts, traced_texts};
 use crate::analyze::{Planner, TypedModel, Typing, quarantine_table};
+use crate::artifacts::test_aliases;
 use crate::catalog::CatalogSource;
-use crate::check::{self, Guarded, HooksOfModels, PlannedTests};
+use crate::check::{self, Guarded, HooksOfModels, PlannedTests, StoredByDefault, StoringTests};
 use crate::diag::{Checked, Code, Diagnostic, Sink};
 use crate::graph::{self, Dag};
 use crate::host::Host;
@@ -213,6 +215,7 @@ impl Compiled {
         let mut tables: BTreeSet<TableName> = self.typed.values().flat_map(TypedModel::written_tables).collect();
         let untyped = self.loaded.rendered.outlines().filter(|model| !self.typed.contains_key(&model.name));
         tables.extend(untyped.flat_map(|model| [model.table.clone(), quarantine_table(&model.table)]));
+        tables.extend(tables_of_tests(&self.loaded.project));
         tables
     }
 }
@@ -283,15 +286,16 @@ fn traced_models(
 /// # Errors
 ///
 /// Returns an error if the macros cannot be read.
-pub(crate) fn plan_checks(compiled: &Compiled, sink: &mut Sink) -> Checked<PlannedTests> {
+pub(crate) fn plan_checks(compiled: &Compiled, by_default: StoredByDefault, sink: &mut Sink) -> Checked<PlannedTests> {
     let Compiled { loaded, typed, .. } = compiled;
     let Loaded { project, rendered, dag, files, .. } = loaded;
     let planner = Planner::new(project, &rendered.models);
     let order: Vec<ModelName> = dag.models().cloned().collect();
     let answers = |question: &Question| answer(project, &planner, typed, question);
     let TestTexts { texts, broken } = test_texts(loaded.text_inputs(files, &answers), typed, sink)?;
+    let storing = StoringTests { by_default, aliases: test_aliases(project) };
     let now = compiled.loaded.host().logical_time();
-    let guarded = Guarded { project, planner: &planner, typed, order: &order, now };
+    let guarded = Guarded { project, planner: &planner, typed, order: &order, storing: &storing, now };
     let mut said = Sink::default();
     let mut tests = check::plan_all(guarded, &texts, &mut said);
     if let Some(texts) = traced_texts(loaded.text_inputs(files, &answers), &texts, &tests.broken) {

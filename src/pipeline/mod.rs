@@ -21,6 +21,7 @@ mod compiled_files;
 mod diagnosis;
 mod diff;
 mod failure_place;
+mod failing_rows;
 mod faults;
 mod findings;
 mod freshness;
@@ -63,7 +64,7 @@ pub use crate::analyze::lineage::{ColumnLineage, ColumnUse, Origin, OutputColumn
 pub(crate) use crate::catalog::{Catalog, ObservationScope, Shown, observe};
 pub use crate::delta::Version;
 pub(crate) use crate::incremental::Refresh;
-pub(crate) use crate::run::{Done, Estimate, RunIdentity, RunPace, Standing};
+pub(crate) use crate::run::{Done, Estimate, RunContext, RunIdentity, RunPace, Standing};
 pub(crate) use crate::store::{
     Collection, Health, HealthFinding, KeptRuns, Lake, LocalBackend, Orphan, Removal, Restoration, Restored,
 };

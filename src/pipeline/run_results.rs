@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
-use super::load::Compiled;
+use super::load::{Compiled, Loaded};
 use super::recorder::{RecordedStep, RecordedTest, RunRecorder, StepState};
-use crate::artifacts::{NodeIds, NodeResult, ResultStatus, TestKey, qualified, relation_name, test_ids, unit_test_id};
+use crate::artifacts::{NodeIds, NodeResult, ResultStatus, qualified, relation_name, test_ids, unit_test_id};
 use crate::check::{Guards, PlannedCheck};
 use crate::figures::counted;
-use crate::name::{ModelName, NodeKind};
+use crate::name::{ModelName, NodeKind, TableName};
+use crate::project::TestKey;
 use crate::run_record::TestStatus;
 use crate::unit_test::{UnitTestResult, UnitTestVerdict};
 
@@ -27,6 +28,14 @@ pub(crate) struct RecordedRun<'a> {
 }
 
 impl RecordedRun<'_> {
+    /// The tables of what was to be built, by their ids.
+    pub fn tables(&self) -> BTreeMap<String, &TableName> {
+        let Loaded { project, rendered, .. } = &self.compiled.loaded;
+        let ids = NodeIds::new(project);
+        let known = self.selected.iter().filter_map(|name| Some((ids.of_name(name)?, &rendered.outline(name)?.table)));
+        known.collect()
+    }
+
     /// One result for each node: first what was to be built, in the order of the graph, then tests by their ids.
     pub fn results(&self) -> Vec<NodeResult<'_>> {
         let steps = self.recorder.steps();
@@ -201,6 +210,6 @@ fn test_result<'a>(id: &str, test: &RecordedTest, planned: Option<&'a PlannedChe
         failures: test.failures,
         response: Map::new(),
         compiled_code: planned.map(|planned| Cow::Borrowed(planned.sql.as_str())),
-        relation_name: None,
+        relation_name: test.check.stored.as_ref().map(|rows| relation_name(&rows.table)),
     }
 }

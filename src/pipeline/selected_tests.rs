@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::load::Loaded;
-use crate::artifacts::{TestKey, test_ids};
+use crate::artifacts::test_ids;
 use crate::check::{CheckBatch, Guards, PlannedCheck};
 use crate::diag::{Checked, Sink};
 use crate::graph::{NodeId, NodeName};
 use crate::name::{ModelName, TableName};
+use crate::project::TestKey;
 use crate::select::{Selection, SelectionRequest, TestNode};
 use crate::template::ReferenceTarget;
 use crate::unit_test::UnitTestResult;

@@ -6,7 +6,7 @@ use crate::analyze::TypedModel;
 use crate::check::{BrokenTest, TestText, unknown_kind};
 use crate::diag::{Checked, Diagnostic, Sink};
 use crate::name::ModelName;
-use crate::project::{DeclaredTest, Project, SingularTest, TestRule};
+use crate::project::{DeclaredTest, Project, SingularTest, TestRule, TestSettings, TestStorage};
 use crate::select::{TestKind, TestOrigin};
 use crate::span::{FileId, Span};
 use crate::template::{RenderedSql, RenderedText, TextFile, TextInputs, render_texts, test_names, trace_texts};
@@ -105,11 +105,14 @@ fn known<'a>(
 
 /// Returns `None` if the test switches itself off.
 fn of_file(test: &SingularTest, rendered: RenderedSql) -> Result<Option<TestText>, Vec<Diagnostic>> {
-    let rule = TestRule::of_config(&rendered.test_config).map_err(|wrong| vec![wrong])?;
-    let is_enabled = rendered.test_config.get("enabled").is_none_or(|enabled| enabled.value != false);
-    let calculation = calculation_of(&rendered);
+    let mut config = test.settings.clone();
+    config.extend(rendered.test_config.iter().map(|(key, value)| (key.clone(), value.clone())));
+    let rule = TestRule::of_config(&config).map_err(|wrong| vec![wrong])?;
+    let storage = storage_of(&config)?;
+    let is_enabled = config.get("enabled").is_none_or(|enabled| enabled.value != false);
+    let calculation = calculation_of(&config);
     let span = Span::new(test.file, 0..0);
-    let tags = rendered.test_config.get("tags").map(|tags| texts_of(&tags.value)).unwrap_or_default();
+    let tags = config.get("tags").map(|tags| texts_of(&tags.value)).unwrap_or_default();
     let text = TestText {
         name: test.name.clone(),
         origin: TestOrigin { kind: TestKind::Singular, package: test.package.clone(), tags },
@@ -118,6 +121,7 @@ fn of_file(test: &SingularTest, rendered: RenderedSql) -> Result<Option<TestText
         declared_on: None,
         rendered,
         rule,
+        storage,
         calculation,
         span,
     };
@@ -130,7 +134,7 @@ fn of_line(generic: &GenericTest<'_>, package: &str, rendered: RenderedSql) -> R
     let of_macro = TestRule::of_config(&rendered.test_config).map_err(|wrong| vec![wrong])?;
     let rule = if test.rule == TestRule::default() { of_macro } else { test.rule };
     let written = test.calculation.as_ref().map(|calculation| calculation.value.clone());
-    let calculation = written.or_else(|| calculation_of(&rendered));
+    let calculation = written.or_else(|| calculation_of(&rendered.test_config));
     let name = match &test.name {
         Some(name) => name.value.clone(),
         None => format!("{}_{}", test.kind.value.replace('.', "_"), generic.of),
@@ -143,11 +147,21 @@ fn of_line(generic: &GenericTest<'_>, package: &str, rendered: RenderedSql) -> R
         file: generic.text,
         package: package.to_owned(),
         declared_on: generic.model.cloned(),
+        storage: test.storage.or(&storage_of(&rendered.test_config)?),
         rendered,
         rule,
         calculation,
         span: test.span,
     })
+}
+
+/// What the `config()` of a test says of the rows that break it.
+fn storage_of(config: &TestSettings) -> Result<TestStorage, Vec<Diagnostic>> {
+    let mut storage = TestStorage::default();
+    for (key, value) in config {
+        storage.set(key, value).map_err(|wrong| vec![wrong])?;
+    }
+    Ok(storage)
 }
 
 /// A text, or the texts of a list.
@@ -159,8 +173,8 @@ fn texts_of(value: &serde_json::Value) -> Vec<String> {
 }
 
 /// The `fail_calc` of a test's own `config()`.
-fn calculation_of(rendered: &RenderedSql) -> Option<String> {
-    rendered.test_config.get("fail_calc")?.value.as_str().map(str::to_owned)
+fn calculation_of(config: &TestSettings) -> Option<String> {
+    config.get("fail_calc")?.value.as_str().map(str::to_owned)
 }
 
 fn declared<'a>(project: &'a Project, typed: &BTreeMap<ModelName, TypedModel>) -> Vec<GenericTest<'a>> {

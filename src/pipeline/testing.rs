@@ -5,9 +5,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::check::{CheckResult, Guards};
-use crate::execute::Tester;
 use crate::failure::Failure;
 use crate::figures::{counted, seconds};
+use crate::run::RunContext;
 use crate::unit_test::UnitTestResult;
 
 /// What data tests have found.
@@ -57,10 +57,10 @@ impl TestTotals {
 
 /// Runs every test: one whose table cannot be read says nothing about the others. A store that does not answer ends it, and
 /// with `fail_fast` so does the first test that fails.
-pub(crate) async fn test(tester: &Tester<'_>, tests: &Guards, fail_fast: bool) -> TestReport {
+pub(crate) async fn test(context: &RunContext<'_>, tests: &Guards, fail_fast: bool) -> TestReport {
     let mut tested = TestReport::default();
     for batch in tests.values().flatten() {
-        match tester.run(std::slice::from_ref(batch), None).await {
+        match context.test(std::slice::from_ref(batch), None).await {
             Ok(found) => {
                 let stops = fail_fast && found.iter().any(CheckResult::stops);
                 tested.results.extend(found);

@@ -170,6 +170,12 @@ impl ModelConfig {
         resolved.expect("no settings have no faults")
     }
 
+    /// The config of a table of rows that break a data test.
+    pub(crate) fn of_failing_rows() -> ModelConfig {
+        let resolved = ModelConfig::resolve(&Settings::default(), &mut Sink::default());
+        ModelConfig { materialized: materialize::TEST, ..resolved.expect("no settings have no faults") }
+    }
+
     /// The config of what a template makes: a model or a snapshot. `settings` are those after it was rendered.
     pub fn of(model: &Model, settings: &Settings, sink: &mut Sink) -> Checked<ModelConfig> {
         match (model.kind(), &model.snapshot) {

@@ -6,11 +6,27 @@ use super::model::{ArgumentSpans, DeclaredTest};
 use super::node::{Node, YamlEntry, YamlFields, YamlKind};
 use super::schema::TEST_CONFIG;
 use super::test_rule::{TestRule, TestSeverity, Threshold};
+use super::test_storage::TestStorage;
 use crate::diag::{Checked, Code, Diagnostic, Sink};
 use crate::span::Spanned;
 
 /// Keys that may stand beside the arguments, and belong to the config.
-const CONFIG_BESIDE_ARGUMENTS: [&str; 7] = ["enabled", "error_if", "fail_calc", "severity", "tags", "warn_if", "where"];
+const CONFIG_BESIDE_ARGUMENTS: [&str; 14] = [
+    "alias",
+    "database",
+    "enabled",
+    "error_if",
+    "fail_calc",
+    "limit",
+    "meta",
+    "schema",
+    "severity",
+    "store_failures",
+    "store_failures_as",
+    "tags",
+    "warn_if",
+    "where",
+];
 
 /// The tests below `data_tests:` or its older name `tests:`; one that is switched off is left out.
 pub(super) fn read(fields: &YamlFields<'_>, sink: &mut Sink) -> Vec<DeclaredTest> {
@@ -42,6 +58,7 @@ fn test(node: &Node, sink: &mut Sink) -> Checked<DeclaredTest> {
         config: serde_json::Map::new(),
         description: String::new(),
         rule: TestRule::default(),
+        storage: TestStorage::default(),
         tags: Vec::new(),
         is_enabled: true,
         calculation: None,
@@ -65,6 +82,7 @@ fn without_arguments(node: &Node, sink: &mut Sink) -> Checked<DeclaredTest> {
         config: serde_json::Map::new(),
         description: String::new(),
         rule: TestRule::default(),
+        storage: TestStorage::default(),
         tags: Vec::new(),
         is_enabled: true,
         calculation: None,
@@ -114,11 +132,6 @@ fn with_body(mut test: DeclaredTest, fields: &YamlFields<'_>, sink: &mut Sink) -
                     arguments.iter().for_each(|(key, value)| add_argument(&mut test, key, value));
                 }
             }
-            "limit" | "store_failures" => {
-                let message = format!("`{}` is not used yet", key.value);
-                sink.warn(Diagnostic::warning(Code::UnknownKey, message).at(key.span));
-                test.config.insert(key.value.clone(), value.to_json());
-            }
             beside if CONFIG_BESIDE_ARGUMENTS.contains(&beside) => {
                 test.config.insert(beside.to_owned(), value.to_json());
             }
@@ -136,6 +149,7 @@ fn configure(test: &mut DeclaredTest, config: &YamlFields<'_>, sink: &mut Sink) 
     if let Some(filter) = config.text("where", sink) {
         test.filter = Some(filter);
     }
+    test.storage.read(config, sink);
     if let Some(threshold) = threshold(config, "error_if", sink) {
         test.rule.error_if = threshold;
     }

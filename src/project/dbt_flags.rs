@@ -1,7 +1,7 @@
 //! The flags of dbt, by what they mean here.
 
 /// Flags of dbt without a value that change nothing here; each may have `no-` before it.
-pub const IGNORED: [&str; 22] = [
+pub const IGNORED: [&str; 21] = [
     "cache-selected-only",
     "fail-fast",
     "introspect",
@@ -15,7 +15,6 @@ pub const IGNORED: [&str; 22] = [
     "show-all-deprecations",
     "single-threaded",
     "static-parser",
-    "store-failures",
     "upload-to-artifacts-ingest-api",
     "use-colors",
     "use-colors-file",
@@ -41,8 +40,17 @@ pub const IGNORED_WITH_VALUE: [&str; 10] = [
 ];
 
 /// Flags that are off anyway.
-pub const OFF: [&str; 8] =
-    ["no-debug", "no-defer", "no-empty", "no-favor-state", "no-full-refresh", "no-quiet", "no-warn-error", "no-sample"];
+pub const OFF: [&str; 9] = [
+    "no-debug",
+    "no-defer",
+    "no-empty",
+    "no-favor-state",
+    "no-full-refresh",
+    "no-quiet",
+    "no-sample",
+    "no-store-failures",
+    "no-warn-error",
+];
 
 /// Flags that would change which rows there are, and what to do instead.
 pub const REFUSED: [(&str, &str); 4] = [
@@ -53,7 +61,7 @@ pub const REFUSED: [(&str, &str); 4] = [
 ];
 
 /// Flags that the environment may set, as `KARAT_…` or `DBT_…`, with the name that they have here.
-pub const OF_ENVIRONMENT: [(&str, &str, bool); 17] = [
+pub const OF_ENVIRONMENT: [(&str, &str, bool); 18] = [
     ("DEBUG", "debug", false),
     ("EVENT_TIME_END", "end", true),
     ("EVENT_TIME_START", "start", true),
@@ -65,6 +73,7 @@ pub const OF_ENVIRONMENT: [(&str, &str, bool); 17] = [
     ("QUIET", "quiet", false),
     ("SELECTOR", "selector", true),
     ("STATE", "state", true),
+    ("STORE_FAILURES", "store-failures", false),
     ("TARGET", "target", true),
     ("TARGET_PATH", "target-path", true),
     ("THREADS", "threads", true),

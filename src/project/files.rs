@@ -5,6 +5,7 @@ use std::io;
 use std::ops::Range;
 
 use super::hidden::secret_parts;
+use super::ignore_rules::IgnoreRules;
 use super::node::{Node, YamlFields};
 use super::yaml_template::variables_in;
 use super::{DbtProfile, LoadRequest, packages, yaml};
@@ -20,6 +21,8 @@ pub const SELECTORS: &str = "selectors.yml";
 
 /// A seed is read by every command, and kept with the project: what is larger is data, and belongs in a source.
 const MAX_SEED_BYTES: u64 = 16 * 1024 * 1024;
+
+const NO_FUNCTIONS: &str = "functions of one's own are not available: write a macro that gives the expression";
 
 /// A file below one of the project's paths.
 #[derive(Debug, Clone)]
@@ -70,7 +73,7 @@ impl ProjectFiles {
         self.project_file
     }
 
-    /// The SQL files below the model paths, sorted by path.
+    /// The SQL files below the model paths, sorted by path, and Python files, which stand for models that cannot be built.
     pub fn models(&self) -> &[FoundFile] {
         &self.models
     }
@@ -80,7 +83,7 @@ impl ProjectFiles {
         &self.snapshots
     }
 
-    /// The YAML files below the model, seed and snapshot paths, sorted by path.
+    /// The YAML files below all paths, sorted by path.
     pub fn properties(&self) -> &[FoundFile] {
         &self.properties
     }
@@ -168,37 +171,73 @@ fn read_one(
 ) -> Checked<ProjectFiles> {
     let ProjectNode { file: project_file, node: project } = project;
     let fields = YamlFields::of(&project, "the project file", sink)?;
-    let mut reading = Reading { host, folder, files, sink, read: BTreeMap::new() };
+    let ignored = IgnoreRules::read(host, folder).unwrap_or_else(|error| {
+        sink.error(unreadable(".dbtignore", &error));
+        IgnoreRules::default()
+    });
+    let mut reading = Reading { host, folder, files, sink, ignored, read: BTreeMap::new() };
     let below_models = reading.below(&fields, "model-paths", "models");
     let below_seeds = reading.below(&fields, "seed-paths", "seeds");
     let below_snapshots = reading.below(&fields, "snapshot-paths", "snapshots");
     let below_macros = reading.below(&fields, "macro-paths", "macros");
     let below_tests = reading.below(&fields, "test-paths", "tests");
     let below_analyses = reading.below(&fields, "analysis-paths", "analyses");
+    let below_functions = reading.below(&fields, "function-paths", "functions");
+    reading.warn_of_unread(&below_models, ".csv", "seeds lie in `seeds/`, or where `seed-paths` says");
+    reading.warn_of_unread(&below_seeds, ".sql", "models lie in `models/`, or where `model-paths` says");
+    reading.warn_of_unread(&below_functions, ".sql", NO_FUNCTIONS);
+    reading.warn_of_unread(&below_functions, ".py", NO_FUNCTIONS);
     let (generic_tests, singular_tests): (Vec<_>, Vec<_>) =
         below_tests.into_iter().partition(|found| found.below.starts_with("generic/"));
     let (fixtures, singular_tests): (Vec<_>, Vec<_>) =
         singular_tests.into_iter().partition(|found| found.below.starts_with("fixtures/"));
 
-    let models = reading.read_all(&below_models, &[".sql"]);
+    let models = reading.read_all(&below_models, &[".sql", ".py"]);
     let seeds = reading.read_seeds(&below_seeds);
     let snapshots = reading.read_all(&below_snapshots, &[".sql"]);
-    let mut properties = reading.read_all(&below_models, &[".yml", ".yaml"]);
-    properties.extend(reading.read_all(&below_seeds, &[".yml", ".yaml"]));
-    properties.extend(reading.read_all(&below_snapshots, &[".yml", ".yaml"]));
-    properties.extend(reading.read_all(&below_analyses, &[".yml", ".yaml"]));
+    // Properties may stand below every path, as in dbt.
+    let with_properties = [
+        &below_models,
+        &below_seeds,
+        &below_snapshots,
+        &below_analyses,
+        &below_macros,
+        &generic_tests,
+        &singular_tests,
+        &below_functions,
+    ];
+    let mut properties = Vec::new();
+    for below in with_properties {
+        properties.extend(reading.read_all(below, &[".yml", ".yaml"]));
+    }
     properties.sort_by(|left, right| left.path.cmp(&right.path));
     properties.dedup_by(|later, earlier| later.path == earlier.path);
     let mut macros = reading.read_all(&below_macros, &[".sql"]);
     macros.extend(reading.read_all(&generic_tests, &[".sql"]));
     macros.sort_by(|left, right| left.path.cmp(&right.path));
-    let singular_tests = reading.read_all(&singular_tests, &[".sql"]);
+    let tests_and_properties = singular_tests;
+    let singular_tests = reading.read_all(&tests_and_properties, &[".sql"]);
     let analyses = reading.read_all(&below_analyses, &[".sql"]);
     let fixtures = reading.read_all(&fixtures, &[".csv", ".sql"]);
+    let below_docs = match fields.get("docs-paths") {
+        Some(_) => reading.below(&fields, "docs-paths", "docs"),
+        None => Vec::new(),
+    };
     let mut docs = Vec::new();
-    for below in [&below_models, &below_seeds, &below_snapshots, &below_macros] {
+    for below in [
+        &below_models,
+        &below_seeds,
+        &below_snapshots,
+        &below_macros,
+        &below_analyses,
+        &generic_tests,
+        &tests_and_properties,
+        &below_docs,
+    ] {
         docs.extend(reading.read_docs(below));
     }
+    docs.sort_by(|left, right| left.path.cmp(&right.path));
+    docs.dedup_by(|later, earlier| later.path == earlier.path);
     let texts = properties.iter().map(|found| files.text(found.file)).chain([files.text(project_file)]);
     let names = texts.flat_map(variables_in);
     let variables = names.filter_map(|name| Some((name.to_owned(), host.variable(name)?))).collect();
@@ -273,6 +312,8 @@ struct Reading<'a> {
     folder: &'a str,
     files: &'a mut SourceFiles,
     sink: &'a mut Sink,
+    /// What `.dbtignore` leaves out.
+    ignored: IgnoreRules,
     /// Model and test paths may overlap; a file is read once.
     read: BTreeMap<String, FileId>,
 }
@@ -307,12 +348,31 @@ impl Reading<'_> {
     fn walk(&mut self, folder: &str) -> Vec<ListedFile> {
         let folder = &if self.folder.is_empty() { folder.to_owned() } else { format!("{}/{folder}", self.folder) };
         match self.host.files_below(folder) {
-            Ok(paths) => paths.into_iter().map(|path| ListedFile { below: below(&path, folder), path }).collect(),
+            Ok(paths) => {
+                let wanted = paths.into_iter().filter(|path| !self.is_ignored(path));
+                wanted.map(|path| ListedFile { below: below(&path, folder), path }).collect()
+            }
             Err(error) => {
                 self.sink.error(unreadable(folder, &error));
                 Vec::new()
             }
         }
+    }
+
+    /// Whether `.dbtignore` leaves it out, whose paths begin in the folder of the project or package.
+    fn is_ignored(&self, path: &str) -> bool {
+        self.ignored.ignores(&below(path, self.folder))
+    }
+
+    /// Warns of files that are of no use where they lie. Those of packages are nothing that the author could mend.
+    fn warn_of_unread(&mut self, listed: &[ListedFile], ending: &str, help: &str) {
+        let mut unread = listed.iter().filter(|file| file.path.ends_with(ending));
+        let Some(first) = unread.next().filter(|_| self.folder.is_empty()) else { return };
+        let message = match unread.count() {
+            0 => format!("`{}` is not read", first.path),
+            more => format!("`{}` and {more} more `{ending}` files below its folder are not read", first.path),
+        };
+        self.sink.warn(Diagnostic::warning(Code::DiffersFromDbt, message).help(help));
     }
 
     /// Markdown files that have a block of documentation; the others are nobody's business.

@@ -26,6 +26,7 @@ impl ConfigFolder {
         let mut root = ConfigFolder::new(match key {
             "seeds" => Configs::Seeds,
             "snapshots" => Configs::Snapshots,
+            "data_tests" | "tests" => Configs::DataTests,
             _ => Configs::Models,
         });
         let node = fields.get(key);
@@ -107,7 +108,7 @@ impl ConfigFolder {
         self.warn_below(&paths, sink);
     }
 
-    fn warn_below(&self, paths: &[&[String]], sink: &mut Sink) {
+    pub(super) fn warn_below(&self, paths: &[&[String]], sink: &mut Sink) {
         for folder in &self.folders {
             let below: Vec<&[String]> = paths
                 .iter()
@@ -123,6 +124,7 @@ impl ConfigFolder {
                 Configs::Models => "model",
                 Configs::Seeds => "seed",
                 Configs::Snapshots => "snapshot",
+                Configs::DataTests => "test",
             };
             let message = format!("no folder or {what} is called `{}` here", folder.name);
             let known = || paths.iter().filter_map(|path| path.first()).map(String::as_str);

@@ -181,10 +181,13 @@ fn is_disabled(model: &Model) -> bool {
     model.settings.get("enabled").is_some_and(|enabled| enabled.value == Value::Bool(false))
 }
 
+fn without_ending(path: &str) -> &str {
+    [".sql", ".csv", ".py"].iter().find_map(|ending| path.strip_suffix(ending)).unwrap_or(path)
+}
+
 /// A model or a seed by its file.
 fn found_model(kind: NodeKind, found: &FoundFile, package: PackageConfig<'_>, sink: &mut Sink) -> Checked<Model> {
-    let below = found.below.strip_suffix(".sql").or_else(|| found.below.strip_suffix(".csv"));
-    let mut parts: Vec<&str> = below.unwrap_or(&found.below).split('/').collect();
+    let mut parts: Vec<&str> = without_ending(&found.below).split('/').collect();
     let stem = parts.pop().unwrap_or_default();
     let name = ModelName::parse(stem).map_err(|wrong| {
         let message = format!("`{stem}` is not a name for a {kind}: {wrong}");

@@ -17,6 +17,7 @@ use super::rewrites::SqlReading;
 use super::source_files::inside;
 use super::source_properties::add_project_freshness;
 use super::sources::{DeclaredSources, Surroundings};
+use super::test_config::{self, AllTests, TestFolders};
 use super::unit_test::{self, UnitTestScope, UnitTests};
 use super::yaml_docs::{all_docs, texts_by_name};
 use super::yaml_template::YamlScope;
@@ -92,7 +93,7 @@ fn load_with_faults(
         described(own, &name.value, &fields, &mut models, sink);
     let vars = vars::read_project(&fields, &name.value, sink);
     let target = Target::choose(&fields, request.target.as_deref(), files.profile.as_ref(), sink);
-    let singular_tests = singular_tests(&name.value, files, &packages, sink);
+    let mut singular_tests = singular_tests(&name.value, files, &packages, sink);
     let search_orders = search_orders(&fields, sink);
     let hooks = run_hooks(&name.value, &fields, &packages, sink);
     let reading = SqlReading::read(&fields, sink);
@@ -102,6 +103,13 @@ fn load_with_faults(
     let macro_files = macro_files(&name.value, files, &packages, sources);
     let unit_tests = unit_tests(files, &properties, &models, sources, sink);
     let mut declared_sources = placed(declared_sources, &models, &target, sink);
+    test_config::describe_singular(&properties.parsed, &mut singular_tests, sink);
+    let all_tests = AllTests {
+        models: &mut models.values_mut(),
+        sources: &mut declared_sources.located.values_mut(),
+        singular: &mut singular_tests,
+    };
+    TestFolders::read(&fields, &name.value, &properties.parsed, sink).apply(all_tests, sink);
     // Only now: a disabled model may be described, and its name is taken all the same.
     let disabled = Disabled::take(&mut models, &mut declared_sources.located);
     let disabled = Disabled { unit_tests: unit_tests.disabled, resources: resources.disabled, ..disabled };
@@ -338,12 +346,7 @@ fn singular_tests_of(package: &str, files: &ProjectFiles, sink: &mut Sink) -> Ve
                 diagnostic.labelled(beginning(found), "the second one").labelled(beginning(first), "the first one"),
             );
         }
-        tests.push(SingularTest {
-            name: stem.to_owned(),
-            package: package.to_owned(),
-            file: found.file,
-            path: found.path.clone(),
-        });
+        tests.push(SingularTest::found(stem, package, found));
     }
     tests
 }

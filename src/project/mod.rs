@@ -12,10 +12,13 @@ mod dbt_profile;
 mod retention;
 mod rewrites;
 mod schema;
+mod ignore_rules;
 mod files;
 mod settings;
+mod test_config;
 mod test_rule;
 mod chart;
+mod test_storage;
 mod generic_test;
 mod hooks;
 mod config;
@@ -24,6 +27,7 @@ mod snapshot;
 mod snapshot_blocks;
 mod model;
 mod model_versions;
+mod nested_keys;
 mod text_call;
 mod resource;
 mod resources;
@@ -80,7 +84,7 @@ pub use hooks::{ModelHooks, RunHook, RunHooks};
 pub use lake::{BucketLocation, LakeLocation};
 pub use load::{LoadRequest, load};
 pub use materialize::{BatchWrite, Materialization, Options, Upkeep};
-pub use model::{ArgumentSpans, Column, DeclaredTest, Model, SingularTest};
+pub use model::{ArgumentSpans, Column, DeclaredTest, Model, SingularTest, TestKey};
 pub use packages::{
     ContentsChange, DBT_PACKAGE, LISTS, LOCK_FILE, ListedPackage, LockedFor, LockedPackage, PACKAGE_FILE,
     PackageContents, PackageLock, PackageOrigin, ProjectPackages, package_name, packages_of_package, project_packages,
@@ -105,7 +109,9 @@ pub use source_files::format_of_ending;
 pub use source_place::SourcePlaces;
 pub use source_properties::{SourceProperties, WrittenColumn};
 pub use target::{StorageSettings, Target};
+pub use test_config::TestSettings;
 pub use test_rule::{TestRule, TestSeverity};
+pub use test_storage::{AUDIT_SCHEMA, TestStorage};
 pub use unit_test::{
     ExpectedRows, FixtureCell, FixtureRow, FixtureRows, FixtureValue, GivenInput, GivenName, UnitTest,
     UnitTestOverrides,

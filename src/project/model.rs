@@ -9,7 +9,10 @@ use super::resource::ModelVersion;
 use super::seed::Seed;
 use super::settings::Settings;
 use super::snapshot::SnapshotTemplate;
+use super::test_config::TestSettings;
 use super::test_rule::TestRule;
+use super::test_storage::TestStorage;
+use crate::diag::{Code, Diagnostic};
 use crate::name::{ModelName, NodeKind, SchemaName, TableName};
 use crate::span::{FileId, SourceFiles, Span, Spanned};
 
@@ -60,8 +63,21 @@ impl Model {
         self.settings.get("enabled").is_some_and(|enabled| enabled.value == Value::Bool(false))
     }
 
+    /// The error for a model that is written in Python; `None` for one in SQL.
+    pub fn refusal(&self) -> Option<Diagnostic> {
+        if !self.path.ends_with(".py") {
+            return None;
+        }
+        let message = format!("the model `{}` is written in Python, and karat builds SQL", self.name);
+        let diagnostic = Diagnostic::error(Code::DiffersFromDbt, message).at(self.place());
+        Some(diagnostic.help("write it as a SELECT, or switch it off with `+enabled: false` in the project file"))
+    }
+
     /// What is rendered: the file, or the part of it that is the query of a snapshot.
     pub fn template<'a>(&'a self, files: &'a SourceFiles) -> &'a str {
+        if self.refusal().is_some() {
+            return "";
+        }
         self.snapshot.as_ref().map_or_else(|| files.text(self.file), |snapshot| &snapshot.text)
     }
 
@@ -117,6 +133,8 @@ pub struct DeclaredTest {
     /// Where the name of each argument stands, and where its value.
     pub places: BTreeMap<String, ArgumentSpans>,
     pub rule: TestRule,
+    /// Whether the rows that break it are kept, and how many of them count.
+    pub storage: TestStorage,
     pub tags: Vec<String>,
     /// Whether it is run. Those that are not are taken out when the project is loaded.
     pub is_enabled: bool,
@@ -128,6 +146,13 @@ pub struct DeclaredTest {
     pub span: Span,
 }
 
+/// A data test as it is declared: where, and on which model. A line that describes all versions of a model is a test of each.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TestKey {
+    pub span: Span,
+    pub declared_on: Option<ModelName>,
+}
+
 /// A file below a test path: a SELECT of the rows that must not exist.
 #[derive(Debug, Clone)]
 pub struct SingularTest {
@@ -136,4 +161,10 @@ pub struct SingularTest {
     pub package: String,
     pub file: FileId,
     pub path: String,
+    /// Relative to the test path.
+    pub below: String,
+    /// Whether a properties file gives a text; empty if not.
+    pub description: String,
+    /// What the project file and properties files say of it; `config()` in the file comes on top.
+    pub settings: TestSettings,
 }

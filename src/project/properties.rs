@@ -251,12 +251,6 @@ modles: []
 models: [{name: daily, desciption: x, owner: ann, constraints: []}]
 ";
         insta::assert_snapshot!(said("name: p", &[MODEL, ("models/a.yml", yaml)]), @r"
-        warning[unknown-key]: `macros` is not used yet
-         --> models/a.yml:2:1
-          |
-        2 | macros: []
-          | ^^^^^^
-
         error[unknown-key]: `modles` is not a key of a properties file
          --> models/a.yml:3:1
           |

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::files::FoundFile;
+use super::nested_keys;
 use super::node::{Node, YamlFields, YamlKind};
 use super::resource::{Dependency, NodeGroup, Resource, ResourceKind};
 use super::schema::{self, Keys};
@@ -84,6 +85,7 @@ impl<'a> WrittenResource<'a> {
     fn read(kind: ResourceKind, node: &'a Node, sink: &mut Sink) -> Checked<WrittenResource<'a>> {
         let fields = YamlFields::of(node, &format!("an item of `{}`", list_key(kind)), sink)?;
         keys(kind).check(&fields, sink);
+        nested_keys::check_resource(kind, &fields, sink);
         let name = fields.name(&with_article(kind), sink)?;
         let mut item = WrittenResource { kind, node, fields, name, tags: Vec::new(), group: None, is_enabled: true };
         item.tags.extend(texts(&fields, "tags", sink));
@@ -288,6 +290,7 @@ impl DeclaredResources {
     fn add_group(&mut self, node: &Node, package: &str, sink: &mut Sink) {
         let Ok(fields) = YamlFields::of(node, "an item of `groups`", sink) else { return };
         schema::GROUP.check(&fields, sink);
+        nested_keys::check_group(&fields, sink);
         let Ok(name) = fields.name("a group", sink) else { return };
         check_owner(&fields, &format!("the group `{}`", name.value), name.span, sink);
         let description = fields.description(sink);

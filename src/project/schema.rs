@@ -36,6 +36,8 @@ pub(crate) const PROJECT: Keys = Keys {
         "rewrites",
         "model-paths",
         "analysis-paths",
+        "docs-paths",
+        "function-paths",
         "dispatch",
         "on-run-start",
         "on-run-end",
@@ -47,10 +49,12 @@ pub(crate) const PROJECT: Keys = Keys {
         "macro-paths",
         "test-paths",
         "vars",
+        "data_tests",
         "models",
         "seeds",
         "snapshots",
         "sources",
+        "tests",
         "targets",
         "target",
     ],
@@ -58,7 +62,6 @@ pub(crate) const PROJECT: Keys = Keys {
         "asset-paths",
         "clean-targets",
         "config-version",
-        "docs-paths",
         "flags",
         "log-path",
         "profile",
@@ -68,16 +71,14 @@ pub(crate) const PROJECT: Keys = Keys {
         "target-path",
     ],
     unused: &[
-        "data_tests",
-        "dialect",
-        "rewrites",
+        "analyses",
         "exposures",
+        "functions",
         "metrics",
         "packages",
         "saved-queries",
         "selectors",
         "semantic-models",
-        "tests",
         "unit_tests",
     ],
     others: Others::Noted,
@@ -118,14 +119,17 @@ pub(crate) const PROPERTIES: Keys = Keys {
         "sources",
         "unit_tests",
         "analyses",
+        "data_tests",
+        "tests",
         "exposures",
         "groups",
         "metrics",
         "saved_queries",
         "semantic_models",
     ],
-    harmless: &["anchors"],
-    unused: &["data_tests", "functions", "macros", "tests"],
+    // Descriptions of macros change nothing.
+    harmless: &["anchors", "macros"],
+    unused: &["functions"],
     others: Others::Noted,
 };
 
@@ -355,10 +359,31 @@ pub(crate) const PARQUET_OPTIONS: Keys = Keys { place: "the options of a Parquet
 
 pub(crate) const TEST_CONFIG: Keys = Keys {
     place: "a data test's config",
-    known: &["severity", "where", "enabled", "error_if", "warn_if", "fail_calc", "tags"],
-    harmless: &["description", "group", "meta"],
-    unused: &["limit", "store_failures", "store_failures_as"],
-    others: Others::Refused,
+    known: &[
+        "severity",
+        "where",
+        "enabled",
+        "error_if",
+        "warn_if",
+        "fail_calc",
+        "limit",
+        "store_failures",
+        "store_failures_as",
+        "schema",
+        "alias",
+        "tags",
+    ],
+    harmless: &["database", "description", "group", "materialized", "meta", "static_analysis"],
+    unused: &[],
+    others: Others::Noted,
+};
+
+pub(crate) const SINGULAR_TEST: Keys = Keys {
+    place: "a data test that is a file",
+    known: &["name", "description", "config"],
+    harmless: &["docs", "meta"],
+    unused: &[],
+    others: Others::Noted,
 };
 
 pub(crate) const UNIT_TEST: Keys = Keys {
@@ -413,6 +438,16 @@ pub(crate) const SLICE: Keys =
     Keys { place: "`slice`", known: &["start", "end"], harmless: &[], unused: &[], others: Others::Refused };
 
 impl Keys {
+    /// The keys of a mapping within what somebody else reads.
+    pub(super) const fn nested(place: &'static str, known: &'static [&'static str]) -> Keys {
+        Keys { place, known, harmless: &[], unused: &[], others: Others::Noted }
+    }
+
+    /// The mapping as the end of a sentence.
+    pub(super) fn place(&self) -> &'static str {
+        self.place
+    }
+
     /// Reports every key that does not belong here.
     pub(crate) fn check(&self, fields: &YamlFields<'_>, sink: &mut Sink) {
         let mut before: Option<&Node> = None;

@@ -24,6 +24,7 @@ pub enum Configs {
     Models,
     Seeds,
     Snapshots,
+    DataTests,
 }
 
 /// What karat does with a config.
@@ -97,6 +98,25 @@ const KNOWN_OF_SNAPSHOTS: [&str; 18] = [
     "updated_at",
 ];
 
+const KNOWN_OF_DATA_TESTS: [&str; 14] = [
+    "alias",
+    "enabled",
+    "error_if",
+    "fail_calc",
+    "group",
+    "limit",
+    "meta",
+    "schema",
+    "severity",
+    "store_failures",
+    "store_failures_as",
+    "tags",
+    "warn_if",
+    "where",
+];
+
+const HARMLESS_FOR_DATA_TESTS: [&str; 5] = ["database", "description", "docs", "materialized", "static_analysis"];
+
 const HARMLESS: [&str; 10] = [
     "concurrent_batches",
     "deprecation_date",
@@ -156,6 +176,7 @@ impl Configs {
             Configs::Models => &KNOWN,
             Configs::Seeds => &KNOWN_OF_SEEDS,
             Configs::Snapshots => &KNOWN_OF_SNAPSHOTS,
+            Configs::DataTests => &KNOWN_OF_DATA_TESTS,
         }
     }
 
@@ -186,6 +207,10 @@ impl Configs {
                 harmless = &HARMLESS_FOR_SNAPSHOTS;
                 unavailable = &UNAVAILABLE_FOR_SNAPSHOTS;
             }
+            Configs::DataTests => {
+                harmless = &HARMLESS_FOR_DATA_TESTS;
+                unavailable = &[];
+            }
         }
         if self.known().contains(&key) {
             return Some(Use::Known);
@@ -211,6 +236,7 @@ impl Configs {
             Configs::Models => "",
             Configs::Seeds => " of a seed",
             Configs::Snapshots => " of a snapshot",
+            Configs::DataTests => " of a data test",
         };
         let message = format!("no config{owner} is called `{}`", key.value);
         let diagnostic = Diagnostic::error(Code::UnknownKey, message).at(key.span);

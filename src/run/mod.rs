@@ -7,6 +7,7 @@ mod commit;
 mod commit_locks;
 mod compact;
 mod context;
+mod failing_rows;
 mod file_facts;
 mod kept_values;
 mod known_passes;
@@ -30,7 +31,7 @@ mod write;
 mod written_slices;
 
 pub(crate) use context::{RunContext, RunIdentity};
-pub(crate) use report::{Outcome, RunReport, StepReport};
+pub(crate) use report::{Outcome, StepReport};
 pub(crate) use schedule::RunPace;
 pub(crate) use time_left::{Estimate, Standing};
 pub(crate) use whole::Done;

@@ -146,7 +146,7 @@ impl StepAttempt<'_> {
         }
         let whole = kept(base, remove).into_iter().chain(add).cloned().collect();
         let checking = Checking { model, new: Arc::new(add.to_vec()), whole: Arc::new(whole) };
-        let results = self.context.tester().run(checks, Some(&checking)).await?;
+        let results = self.context.test(checks, Some(&checking)).await?;
         if let Some(failed) = failed(&results) {
             return Err(Failure::Project(failed));
         }

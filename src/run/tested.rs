@@ -136,7 +136,7 @@ impl RunContext<'_> {
                 tests.since = tests.since.into_iter().chain(times).min();
                 continue;
             }
-            let results = self.tester().run(std::slice::from_ref(batch), None).await?;
+            let results = self.test(std::slice::from_ref(batch), None).await?;
             if let Some(versions) = before.filter(|before| self.versions(batch).as_ref() == Some(before)) {
                 for check in passed(batch, &results) {
                     self.note(identity_of(check), &versions);

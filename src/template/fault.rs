@@ -243,8 +243,9 @@ fn unknown_word(what: &str, detail: &str) -> Diagnostic {
 fn unknown_function(name: &str, render: &Render) -> Diagnostic {
     if PACKAGES.contains(&name) {
         let message = format!("the package `{name}` is not here");
-        return Diagnostic::error(Code::UnknownMacro, message)
-            .help(format!("put a copy of it into `dbt_packages/{name}`: karat fetches nothing by itself"));
+        return Diagnostic::error(Code::UnknownMacro, message).help(format!(
+            "list it in `packages.yml` and run `karat deps`, or put a copy of it into `dbt_packages/{name}`"
+        ));
     }
     let package = render.package();
     let facts = render.facts();
@@ -267,7 +268,7 @@ fn undefined_name(name: &str, render: &Render) -> Diagnostic {
     }
     let package = render.package();
     if PACKAGES.contains(&name) {
-        return diagnostic.help(format!("it is a package: put its files into `dbt_packages/{name}`"));
+        return diagnostic.help(format!("it is a package: `karat deps` fetches what `packages.yml` lists, or put its files into `dbt_packages/{name}`"));
     }
     match nearest(name, function::names().chain(render.facts().library.names(&package))) {
         Some(near) => diagnostic.help(format!("did you mean `{near}`?")),

@@ -316,6 +316,9 @@ impl Stage<'_> {
         let table = self.table_of(&model.name);
         let mut complaints = Sink::default();
         let mut config = ModelConfig::of(model, &attempt.record.settings, &mut complaints);
+        if let Some(refusal) = model.refusal() {
+            config = Err(complaints.error(refusal));
+        }
         let written = |config| WrittenPlace::in_config(config, &attempt.record.settings);
         let placed = config.as_ref().ok().map(|config| self.place(model, &table, written(config), &mut complaints));
         let table = match placed {

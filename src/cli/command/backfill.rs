@@ -11,7 +11,7 @@ use crate::cli::exit::{Exit, done};
 use crate::day::TimeRange;
 use crate::failure::Failure;
 use crate::name::NodeKind;
-use crate::pipeline::{Compiled, PlannedBackfill, RecordedRun, RunEnd, RunRecorder, Workable, Writers};
+use crate::pipeline::{Compiled, PlannedBackfill, RecordedRun, RunEnd, RunMoment, RunRecorder, Workable, Writers};
 use crate::plan::Cutting;
 use crate::span::SourceFiles;
 use crate::terminal::BackfillProgress;
@@ -70,6 +70,7 @@ impl BackfillCommand {
         let recorder = RunRecorder::new(&progress, Arc::clone(&loaded.workspace.host));
         stopped.tell(&recorder);
         let engine = app.engine(loaded, &lake, &self.engine)?;
+        app.hooks(compiled, &lake, &self.engine, RunMoment::Start)?;
         let selected = loaded.in_order(planned.order.iter().chain(stopped.models()));
         let run = planned.ready(compiled, engine, &recorder);
         let done = app.wait(&lake, run.run());
@@ -79,7 +80,9 @@ impl BackfillCommand {
         drop(run);
         let done = done?;
         let done = done.map_err(|error| app.report(loaded, &Failure::from(error)))?;
+        let hooks = app.hooks(compiled, &lake, &self.engine, RunMoment::End(&recorded)).err();
         drop(progress);
-        Ok(summarize(app, compiled, RunSummary { done: &done, stopped: &stopped, started }))
+        let exit = summarize(app, compiled, RunSummary { done: &done, stopped: &stopped, started });
+        Ok(Exit::worst([exit, hooks.unwrap_or(Exit::Done)]))
     }
 }

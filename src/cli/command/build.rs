@@ -3,9 +3,9 @@
 use serde_json::json;
 
 use super::run::BuildArgs;
-use crate::check::Guards;
+use crate::check::{Guards, StoredByDefault};
 use crate::cli::app::App;
-use crate::cli::args::TestArgs;
+use crate::cli::args::{StoreArgs, TestArgs};
 use crate::cli::exit::{Exit, done};
 use crate::diag::{Code, Diagnostic};
 use crate::figures::counted;
@@ -21,6 +21,8 @@ pub(crate) struct BuildCommand {
     pub what: BuildArgs,
     #[command(flatten)]
     tests: TestArgs,
+    #[command(flatten)]
+    store: StoreArgs,
     /// Run the data tests of tables that are up to date, also those that have passed on what is there
     #[arg(long)]
     no_skip_tests: bool,
@@ -67,6 +69,7 @@ impl BuildCommand {
         let tested = TestedKinds {
             data: is_wanted(BuiltType::Test),
             unit: is_wanted(BuiltType::UnitTest) && is_wanted(BuiltType::Model),
+            stored: self.store.by_default(),
         };
         done(build_with_tests(app, &self.what, self.tests, tested, &kinds))
     }
@@ -77,6 +80,7 @@ impl BuildCommand {
 struct TestedKinds {
     data: bool,
     unit: bool,
+    stored: StoredByDefault,
 }
 
 fn build_with_tests(
@@ -89,7 +93,7 @@ fn build_with_tests(
     let mut compiled = app.load_and_compile(&what.project)?;
     let mut guards = Guards::new();
     if tested.data {
-        (compiled, guards) = app.checks(compiled)?;
+        (compiled, guards) = app.checks(compiled, tested.stored)?;
     }
     let mut selected = app.select_tests(&compiled, &what.select, tests, &guards)?;
     if tested.unit {
@@ -114,6 +118,6 @@ fn say_unit_tests(app: &App<'_>, results: &[UnitTestResult]) {
 /// Loads, compiles, and builds with tests.
 pub(crate) fn build_tested(app: &App<'_>, args: &BuildArgs) -> Exit {
     let kinds = [NodeKind::Seed, NodeKind::Model, NodeKind::Snapshot];
-    let tested = TestedKinds { data: true, unit: true };
+    let tested = TestedKinds { data: true, unit: true, stored: StoredByDefault::default() };
     done(build_with_tests(app, args, TestArgs::default(), tested, &kinds))
 }

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::check::StoredByDefault;
 use crate::cli::app::App;
 use crate::cli::args::{ProjectArgs, SelectArgs};
 use crate::cli::exit::{Exit, done};
@@ -35,7 +36,7 @@ impl CompileCommand {
             return inline(app, &compiled, sql);
         }
         // The tests are part of what is checked.
-        let (compiled, guards) = app.checks(compiled)?;
+        let (compiled, guards) = app.checks(compiled, StoredByDefault::default())?;
         let _warned = app.write(&compiled.loaded, |artifacts| artifacts.write_manifest(&compiled, Some(&guards)));
         let selection = app.select(&compiled.loaded, &self.select)?;
         let stopped = app.divided(&compiled, &self.select, selection.iter().cloned())?.stopped;

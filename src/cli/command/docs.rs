@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::check::StoredByDefault;
 use crate::cli::app::App;
 use crate::cli::args::{EngineArgs, ProjectArgs, SelectArgs};
 use crate::cli::exit::{Exit, done};
@@ -38,7 +39,7 @@ impl DocsCommand {
 
 impl GenerateArgs {
     fn try_run(&self, app: &App<'_>) -> Result<Exit, Exit> {
-        let (compiled, guards) = app.checks(app.load_and_compile(&self.project)?)?;
+        let (compiled, guards) = app.checks(app.load_and_compile(&self.project)?, StoredByDefault::default())?;
         let loaded = &compiled.loaded;
         let stopped = app.divided(&compiled, &SelectArgs::default(), loaded.dag.models().cloned())?.stopped;
         let seen = match self.empty_catalog {

@@ -1,14 +1,13 @@
 //! `karat ls`: what is selected.
 
-use std::collections::BTreeSet;
-
 use serde_json::Value;
 
+use crate::check::StoredByDefault;
 use crate::cli::app::App;
 use crate::cli::args::{ProjectArgs, SelectArgs, TestArgs};
 use crate::cli::exit::{Exit, done};
 use crate::name::NodeKind;
-use crate::pipeline::ListedNode;
+use crate::pipeline::{ListedNode, StoppedModels};
 use crate::select::kinds_named;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -57,8 +56,8 @@ impl ListCommand {
     fn try_run(&self, app: &App<'_>) -> Result<Exit, Exit> {
         let kinds = self.kinds();
         if kinds.contains(&NodeKind::Test) {
-            let (compiled, guards) = app.checks(app.load_and_compile(&self.project)?)?;
-            app.warn_of_others(&compiled.loaded, &compiled.faults, &BTreeSet::new())?;
+            let (compiled, guards) = app.checks(app.load_and_compile(&self.project)?, StoredByDefault::default())?;
+            app.warn_of_others(&compiled.loaded, &compiled.faults, &StoppedModels::default())?;
             let selected = app.select_tests(&compiled, &self.select, self.tests, &guards)?;
             let mut listed = compiled.loaded.listed(&selected.selection, &kinds);
             listed.extend(compiled.loaded.listed_tests(&selected.guards));

@@ -1,13 +1,11 @@
 //! `karat query` and `karat show`: rows of the tables as they are.
 
-use std::collections::BTreeSet;
-
 use crate::cli::app::App;
 use crate::cli::args::{EngineArgs, ProjectArgs};
 use crate::cli::exit::{Exit, done};
 use crate::diag::Sink;
 use crate::figures::counted;
-use crate::pipeline::{self, Compiled, Rows, Shown, Writers};
+use crate::pipeline::{self, Compiled, Rows, Shown, StoppedModels, Writers};
 use crate::shown::{RowFormat, write_rows};
 
 /// Runs one SELECT over the tables. They are named as in models, `{{ ref('daily_active_users') }}`, or plainly,
@@ -54,7 +52,7 @@ struct ShownArgs {
 impl QueryCommand {
     pub fn run(self, app: &App<'_>) -> Exit {
         let compiled = app.compile_for(&self.shown.project, &self.sql);
-        done(compiled.and_then(|compiled| self.shown.write(app, &compiled, &self.sql)))
+        done(compiled.and_then(|compiled| self.shown.write(app, compiled, &self.sql)))
     }
 }
 
@@ -65,8 +63,8 @@ impl ShowCommand {
         }
         done(app.load_and_compile(&self.shown.project).and_then(|compiled| {
             let sql = self.sql(app, &compiled)?;
-            app.warn_of_others(&compiled.loaded, &compiled.faults, &BTreeSet::new())?;
-            self.shown.write(app, &compiled, &sql)
+            app.warn_of_others(&compiled.loaded, &compiled.faults, &StoppedModels::default())?;
+            self.shown.write(app, compiled, &sql)
         }))
     }
 
@@ -81,9 +79,10 @@ impl ShowCommand {
 
 impl ShownArgs {
     /// Runs a SELECT and writes its rows.
-    fn write(&self, app: &App<'_>, compiled: &Compiled, sql: &str) -> Result<Exit, Exit> {
+    fn write(&self, app: &App<'_>, mut compiled: Compiled, sql: &str) -> Result<Exit, Exit> {
+        compiled.add_failing_rows(sql);
         let shown = if self.live { Shown::Live } else { Shown::Released };
-        let rows = query(app, compiled, QueryRequest { sql, limit: self.limit, shown }, &self.engine)?;
+        let rows = query(app, &compiled, QueryRequest { sql, limit: self.limit, shown }, &self.engine)?;
         app.console.with_out(|out| write_rows(self.output, &rows.schema, &rows.batches, out));
         if rows.more {
             app.console.chat(&format!("the first {}; `--limit 0` shows all", counted(self.limit, "row")));

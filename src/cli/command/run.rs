@@ -14,8 +14,8 @@ use crate::failure::Failure;
 use crate::figures::{counted, seconds};
 use crate::name::{ModelName, NodeKind};
 use crate::pipeline::{
-    BuildRequest, Compiled, Done, Lake, Planned, RecordedRun, Refresh, RunCounts, RunEnd, RunMoment, RunPace,
-    RunRecorder, StoppedModels, TestedSelection, Workable, Writers, run_hooks,
+    BuildRequest, Compiled, Done, Planned, RecordedRun, Refresh, RunCounts, RunEnd, RunMoment, RunPace, RunRecorder,
+    StoppedModels, TestedSelection, Workable, Writers,
 };
 use crate::plan::announcement;
 use crate::select::Selection;
@@ -116,7 +116,7 @@ impl BuildArgs {
         let recorder = RunRecorder::new(&progress, Arc::clone(&compiled.loaded.workspace.host));
         stopped.tell(&recorder);
         let engine = app.engine(&compiled.loaded, &lake, &self.engine)?;
-        self.hooks(app, compiled, &lake, RunMoment::Start)?;
+        app.hooks(compiled, &lake, &self.engine, RunMoment::Start)?;
         let selected = compiled.loaded.in_order(planned.request.order.iter().chain(stopped.models()));
         let run = planned.ready(compiled, engine, &recorder).guarded(guards, self.reruns_tests);
         let pace = RunPace { at_once: self.threads.unwrap_or(2), fail_fast: self.fail_fast };
@@ -128,7 +128,7 @@ impl BuildArgs {
         let done = done?;
         tracing::info!(requests = %lake.requests(), "the store was asked");
         let done = done.map_err(|error| app.report(&compiled.loaded, &Failure::from(error)))?;
-        let ended = self.hooks(app, compiled, &lake, RunMoment::End(&done.report));
+        let ended = app.hooks(compiled, &lake, &self.engine, RunMoment::End(&recorded));
         let exit = summarize(app, compiled, RunSummary { done: &done, stopped: &stopped, started });
         let exit = Exit::worst([exit, ended.err().unwrap_or(Exit::Done)]);
         // A model with errors may make a table elsewhere than it seems.
@@ -141,17 +141,6 @@ impl BuildArgs {
                 .chat(&format!("no model makes `{first}`{more} any longer: `karat gc --orphans` removes {them}"));
         }
         Ok(exit)
-    }
-
-    /// Runs what the project has run before or after every run.
-    fn hooks(&self, app: &App<'_>, compiled: &Compiled, lake: &Lake, moment: RunMoment<'_>) -> Result<(), Exit> {
-        if !moment.has_hooks(&compiled.loaded) {
-            return Ok(());
-        }
-        let engine = app.engine(&compiled.loaded, lake, &self.engine)?;
-        let progress = Progress::new(app.console);
-        let run = app.wait(lake, run_hooks(compiled, lake, &engine, &progress, moment))?;
-        run.map_err(|failures| app.report_all(&compiled.loaded, &failures))
     }
 }
 

@@ -7,14 +7,14 @@ use std::time::Instant;
 use crate::analyze::Input;
 use crate::check::CheckBatch;
 use crate::cli::app::App;
-use crate::cli::args::{EngineArgs, ProjectArgs, SelectArgs, TestArgs};
+use crate::cli::args::{EngineArgs, ProjectArgs, SelectArgs, StoreArgs, TestArgs};
 use crate::cli::exit::{Exit, done};
 use crate::diag::Diagnostic;
-use crate::execute::{Tester, failed};
+use crate::execute::failed;
 use crate::failure::Failure;
 use crate::pipeline::{
-    self, Lake, ObservationScope, RecordedRun, RunEnd, RunIdentity, RunRecorder, Shown, TestReport, TestTotals,
-    TestedSelection, Writers,
+    self, Lake, ObservationScope, RecordedRun, Refresh, RunContext, RunEnd, RunIdentity, RunMoment, RunRecorder, Shown,
+    TestReport, TestTotals, TestedSelection, Writers,
 };
 use crate::terminal::Progress;
 use crate::unit_test::UnitTestResult;
@@ -26,6 +26,8 @@ pub(crate) struct TestCommand {
     pub select: SelectArgs,
     #[command(flatten)]
     tests: TestArgs,
+    #[command(flatten)]
+    store: StoreArgs,
     /// Stop at the first test that fails
     #[arg(long, short = 'x')]
     fail_fast: bool,
@@ -42,12 +44,18 @@ impl TestCommand {
 
     fn try_run(self, app: &App<'_>) -> Result<Exit, Exit> {
         let started = Instant::now();
-        let (compiled, planned) = app.checks(app.load_and_compile(&self.project)?)?;
+        let (compiled, planned) = app.checks(app.load_and_compile(&self.project)?, self.store.by_default())?;
         let loaded = &compiled.loaded;
         let _warned = app.write(loaded, |artifacts| artifacts.write_manifest(&compiled, Some(&planned)));
         let mut tested = app.select_tests(&compiled, &self.select, self.tests, &planned)?;
         let models = tested.selection.unit_tests().map(|test| &test.model).chain(tested.selection.iter());
         let stopped = app.divided(&compiled, &self.select, models.cloned())?.stopped;
+        let mut lake = None;
+        if RunMoment::Start.has_hooks(loaded) {
+            let opened = app.lake(loaded, Writers::Nobody)?;
+            app.hooks(&compiled, &opened, &self.engine, RunMoment::Start)?;
+            lake = Some(opened);
+        }
         tested.units = app.unit_tests(&compiled, &tested.selection)?;
         let progress = Progress::new(app.console);
         let identity = RunIdentity::new(Arc::clone(&loaded.workspace.host), false);
@@ -57,17 +65,22 @@ impl TestCommand {
         let run = RecordedRun { compiled: &compiled, recorder: &recorder, selected: &[], tests: guards, units };
         // Unit tests alone touch no lake.
         let has_data_tests = !is_over && guards.values().any(|batches| !batches.is_empty());
-        let lake = if has_data_tests { Some(app.lake(loaded, Writers::Nobody)?) } else { None };
+        let stores = guards.values().flatten().any(|batch| batch.checks.iter().any(|check| check.stored.is_some()));
+        if has_data_tests && (stores || lake.is_none()) {
+            lake = Some(app.lake(loaded, if stores { Writers::Many } else { Writers::Nobody })?);
+        }
         let report = match &lake {
-            Some(lake) => self.data_tests(app, lake, &run),
-            None => Ok(TestReport::default()),
+            Some(lake) if has_data_tests => self.data_tests(app, lake, &run),
+            Some(_) | None => Ok(TestReport::default()),
         };
         let _warned = app.write(loaded, |artifacts| artifacts.write_run_results(&run));
         // Unit tests alone leave no record: they look at no table.
-        if let Some(lake) = &lake {
+        if let Some(lake) = lake.as_ref().filter(|_| has_data_tests) {
             app.keep_record(lake, &run, Some(RunEnd::of_tests(&identity, report.as_ref().ok(), units)));
         }
         let report = report?;
+        let hooks = lake.map(|lake| app.hooks(&compiled, &lake, &self.engine, RunMoment::End(&run)));
+        let hooks = hooks.and_then(Result::err).unwrap_or(Exit::Done);
         let wrong: Vec<Diagnostic> = units.iter().flat_map(UnitTestResult::diagnostics).collect();
         app.console.diagnostics(&wrong, &loaded.files);
         if let Some(failed) = failed(&report.results) {
@@ -78,7 +91,7 @@ impl TestCommand {
         let not_run = Exit::worst(new.map(|failure| app.report(loaded, failure)));
         let totals = TestTotals::new(&report, guards, units);
         app.console.say("summary", &totals.to_text(started.elapsed()), totals.to_json());
-        Ok(if totals.failed > 0 { Exit::Failed } else { Exit::worst([stopped.exit(), not_run]) })
+        Ok(if totals.failed > 0 { Exit::Failed } else { Exit::worst([stopped.exit(), not_run, hooks]) })
     }
 
     fn data_tests(&self, app: &App<'_>, lake: &Lake, run: &RecordedRun<'_>) -> Result<TestReport, Exit> {
@@ -87,7 +100,8 @@ impl TestCommand {
         let scope = ObservationScope::of_inputs(&compiled.typed, &inputs, Shown::Live);
         let catalog = app.observe(compiled, lake, &scope)?;
         let engine = app.engine(&compiled.loaded, lake, &self.engine)?;
-        let tester = Tester { catalog: &catalog, engine: &engine, observer: recorder };
-        app.wait(lake, pipeline::test(&tester, tests, self.fail_fast))
+        let identity = RunIdentity::new(Arc::clone(&compiled.loaded.workspace.host), false);
+        let context = RunContext::new(catalog, engine, Refresh::Stale, identity, recorder);
+        app.wait(lake, pipeline::test(&context, tests, self.fail_fast))
     }
 }

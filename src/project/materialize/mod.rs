@@ -13,6 +13,7 @@ mod seed;
 mod slices;
 mod snapshot;
 mod table;
+mod test;
 mod view;
 
 use std::fmt;
@@ -39,6 +40,9 @@ pub static SEED: &dyn Materialization = &seed::SeedTable;
 
 /// What every snapshot is.
 pub static SNAPSHOT: &dyn Materialization = &snapshot::SnapshotTable;
+
+/// What the rows that break a data test are.
+pub static TEST: &dyn Materialization = &test::TestTable;
 
 /// What a model is if its config does not say.
 pub static DEFAULT: &dyn Materialization = &view::View;

@@ -95,7 +95,7 @@ fn unknown_names_are_told_with_a_suggestion() {
     1 | {{ dbt_utils.star(1) }}
       |    ^^^^^^^^^^^^^^
       |
-      = help: put a copy of it into `dbt_packages/dbt_utils`: karat fetches nothing by itself
+      = help: list it in `packages.yml` and run `karat deps`, or put a copy of it into `dbt_packages/dbt_utils`
     ");
     insta::assert_snapshot!(fault("{% if nothing %}{% endif %}{{ limit }}"), @r"
     error[template-error]: `limit` is undefined
