@@ -96,6 +96,7 @@ pub use resource::{
 };
 pub use retention::Retention;
 pub use rewrites::{RewriteKind, SqlReading};
+#[cfg(feature = "engine")]
 pub(crate) use schema::known_keys;
 pub use secret::{HIDDEN, Secret, names_a_secret};
 pub use seed::{Seed, SeedConfig, SeedType};
