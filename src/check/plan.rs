@@ -334,12 +334,7 @@ fn ruled(
         [(&tested.table, &tested.target)].into_iter().chain(other.iter().map(|(table, target)| (table, target)));
     let rendered = RenderedSql::over(sql.clone(), references, test.span);
     let (plan, _) = guarded.planner.text(&rendered, test.span.file, guarded.typed, sink)?;
-    // The name that dbt gives: rule, table, column.
-    let parts = [Some(check.name()), Some(tested.table.table.as_str()), column];
-    let name = match &test.name {
-        Some(name) => name.value.clone(),
-        None => parts.into_iter().flatten().collect::<Vec<_>>().join("_"),
-    };
+    let name = name_of(test, &tested.table.table, column);
     let kind = TestKind::Generic(check.name().to_owned());
     let origin = TestOrigin { kind, package: tested.package.to_owned(), tags: test.tags.clone() };
     let declared_on = match &tested.target {
@@ -353,6 +348,15 @@ fn ruled(
     let tables = rendered.references.into_iter().map(|reference| reference.target).collect();
     let is_limited = test.storage.limit.is_some();
     Ok(Some(Ruled { check: planned, tables, rule, scope: check.scope(), plan, is_limited }))
+}
+
+/// The name that its author gave it, or dbt: rule, table, column.
+fn name_of(test: &DeclaredTest, table: &str, column: Option<&str>) -> String {
+    let parts = [Some(test.kind.value.as_str()), Some(table), column];
+    match &test.name {
+        Some(name) => name.value.clone(),
+        None => parts.into_iter().flatten().collect::<Vec<_>>().join("_"),
+    }
 }
 
 fn wrong(test: &DeclaredTest, message: String) -> Diagnostic {

@@ -171,7 +171,7 @@ impl ModelConfig {
     }
 
     /// The config of a table of rows that break a data test.
-    pub(crate) fn of_failing_rows() -> ModelConfig {
+    pub fn of_failing_rows() -> ModelConfig {
         let resolved = ModelConfig::resolve(&Settings::default(), &mut Sink::default());
         ModelConfig { materialized: materialize::TEST, ..resolved.expect("no settings have no faults") }
     }

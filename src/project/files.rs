@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::ops::Range;
 
 use super::hidden::secret_parts;
 use super::ignore_rules::IgnoreRules;
 use super::node::{Node, YamlFields};
+use super::seed_text::{MAX_SEED_BYTES, SeedText, seed_text};
 use super::yaml_template::variables_in;
 use super::{DbtProfile, LoadRequest, packages, yaml};
 use crate::diag::{Checked, Code, Diagnostic, Sink};
@@ -18,9 +18,6 @@ pub const PROJECT_FILE_NAMES: [&str; 2] = ["project.yml", "dbt_project.yml"];
 
 /// Where a project names selectors.
 pub const SELECTORS: &str = "selectors.yml";
-
-/// A seed is read by every command, and kept with the project: what is larger is data, and belongs in a source.
-const MAX_SEED_BYTES: u64 = 16 * 1024 * 1024;
 
 const NO_FUNCTIONS: &str = "functions of one's own are not available: write a macro that gives the expression";
 
@@ -176,68 +173,18 @@ fn read_one(
         IgnoreRules::default()
     });
     let mut reading = Reading { host, folder, files, sink, ignored, read: BTreeMap::new() };
-    let below_models = reading.below(&fields, "model-paths", "models");
-    let below_seeds = reading.below(&fields, "seed-paths", "seeds");
-    let below_snapshots = reading.below(&fields, "snapshot-paths", "snapshots");
-    let below_macros = reading.below(&fields, "macro-paths", "macros");
-    let below_tests = reading.below(&fields, "test-paths", "tests");
-    let below_analyses = reading.below(&fields, "analysis-paths", "analyses");
-    let below_functions = reading.below(&fields, "function-paths", "functions");
-    reading.warn_of_unread(&below_models, ".csv", "seeds lie in `seeds/`, or where `seed-paths` says");
-    reading.warn_of_unread(&below_seeds, ".sql", "models lie in `models/`, or where `model-paths` says");
-    reading.warn_of_unread(&below_functions, ".sql", NO_FUNCTIONS);
-    reading.warn_of_unread(&below_functions, ".py", NO_FUNCTIONS);
-    let (generic_tests, singular_tests): (Vec<_>, Vec<_>) =
-        below_tests.into_iter().partition(|found| found.below.starts_with("generic/"));
-    let (fixtures, singular_tests): (Vec<_>, Vec<_>) =
-        singular_tests.into_iter().partition(|found| found.below.starts_with("fixtures/"));
-
-    let models = reading.read_all(&below_models, &[".sql", ".py"]);
-    let seeds = reading.read_seeds(&below_seeds);
-    let snapshots = reading.read_all(&below_snapshots, &[".sql"]);
-    // Properties may stand below every path, as in dbt.
-    let with_properties = [
-        &below_models,
-        &below_seeds,
-        &below_snapshots,
-        &below_analyses,
-        &below_macros,
-        &generic_tests,
-        &singular_tests,
-        &below_functions,
-    ];
-    let mut properties = Vec::new();
-    for below in with_properties {
-        properties.extend(reading.read_all(below, &[".yml", ".yaml"]));
-    }
-    properties.sort_by(|left, right| left.path.cmp(&right.path));
-    properties.dedup_by(|later, earlier| later.path == earlier.path);
-    let mut macros = reading.read_all(&below_macros, &[".sql"]);
-    macros.extend(reading.read_all(&generic_tests, &[".sql"]));
+    let listed = reading.list(&fields);
+    let models = reading.read_all(&listed.models, &[".sql", ".py"]);
+    let seeds = reading.read_seeds(&listed.seeds);
+    let snapshots = reading.read_all(&listed.snapshots, &[".sql"]);
+    let properties = reading.read_properties(&listed);
+    let mut macros = reading.read_all(&listed.macros, &[".sql"]);
+    macros.extend(reading.read_all(&listed.generic_tests, &[".sql"]));
     macros.sort_by(|left, right| left.path.cmp(&right.path));
-    let tests_and_properties = singular_tests;
-    let singular_tests = reading.read_all(&tests_and_properties, &[".sql"]);
-    let analyses = reading.read_all(&below_analyses, &[".sql"]);
-    let fixtures = reading.read_all(&fixtures, &[".csv", ".sql"]);
-    let below_docs = match fields.get("docs-paths") {
-        Some(_) => reading.below(&fields, "docs-paths", "docs"),
-        None => Vec::new(),
-    };
-    let mut docs = Vec::new();
-    for below in [
-        &below_models,
-        &below_seeds,
-        &below_snapshots,
-        &below_macros,
-        &below_analyses,
-        &generic_tests,
-        &tests_and_properties,
-        &below_docs,
-    ] {
-        docs.extend(reading.read_docs(below));
-    }
-    docs.sort_by(|left, right| left.path.cmp(&right.path));
-    docs.dedup_by(|later, earlier| later.path == earlier.path);
+    let singular_tests = reading.read_all(&listed.singular_tests, &[".sql"]);
+    let analyses = reading.read_all(&listed.analyses, &[".sql"]);
+    let fixtures = reading.read_all(&listed.fixtures, &[".csv", ".sql"]);
+    let docs = reading.read_docs(&listed);
     let texts = properties.iter().map(|found| files.text(found.file)).chain([files.text(project_file)]);
     let names = texts.flat_map(variables_in);
     let variables = names.filter_map(|name| Some((name.to_owned(), host.variable(name)?))).collect();
@@ -306,6 +253,38 @@ struct ListedFile {
     below: String,
 }
 
+/// The files below the paths of a project, before they are read.
+struct ListedFiles {
+    models: Vec<ListedFile>,
+    seeds: Vec<ListedFile>,
+    snapshots: Vec<ListedFile>,
+    macros: Vec<ListedFile>,
+    analyses: Vec<ListedFile>,
+    functions: Vec<ListedFile>,
+    /// Below the test paths: macros, queries, and rows of unit tests.
+    generic_tests: Vec<ListedFile>,
+    singular_tests: Vec<ListedFile>,
+    fixtures: Vec<ListedFile>,
+    /// Below the paths that are of documentation alone.
+    docs: Vec<ListedFile>,
+}
+
+impl ListedFiles {
+    /// Those of all paths but that of documentation alone: properties may stand below each, as in dbt.
+    fn with_nodes(&self) -> [&[ListedFile]; 8] {
+        [
+            &self.models,
+            &self.seeds,
+            &self.snapshots,
+            &self.macros,
+            &self.analyses,
+            &self.functions,
+            &self.generic_tests,
+            &self.singular_tests,
+        ]
+    }
+}
+
 struct Reading<'a> {
     host: &'a dyn Host,
     /// The folder of the package; empty for the project itself.
@@ -319,6 +298,50 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
+    /// Finds all files, and warns of those that nothing reads where they lie.
+    fn list(&mut self, fields: &YamlFields<'_>) -> ListedFiles {
+        let (generic_tests, other_tests): (Vec<_>, Vec<_>) = self
+            .below(fields, "test-paths", "tests")
+            .into_iter()
+            .partition(|found| found.below.starts_with("generic/"));
+        let (fixtures, singular_tests): (Vec<_>, Vec<_>) =
+            other_tests.into_iter().partition(|found| found.below.starts_with("fixtures/"));
+        let has_docs = fields.get("docs-paths").is_some();
+        let listed = ListedFiles {
+            models: self.below(fields, "model-paths", "models"),
+            seeds: self.below(fields, "seed-paths", "seeds"),
+            snapshots: self.below(fields, "snapshot-paths", "snapshots"),
+            macros: self.below(fields, "macro-paths", "macros"),
+            analyses: self.below(fields, "analysis-paths", "analyses"),
+            functions: self.below(fields, "function-paths", "functions"),
+            docs: if has_docs { self.below(fields, "docs-paths", "docs") } else { Vec::new() },
+            generic_tests,
+            singular_tests,
+            fixtures,
+        };
+        self.warn_of_unread(&listed.models, ".csv", "seeds lie in `seeds/`, or where `seed-paths` says");
+        self.warn_of_unread(&listed.seeds, ".sql", "models lie in `models/`, or where `model-paths` says");
+        self.warn_of_unread(&listed.functions, ".sql", NO_FUNCTIONS);
+        self.warn_of_unread(&listed.functions, ".py", NO_FUNCTIONS);
+        listed
+    }
+
+    fn read_properties(&mut self, listed: &ListedFiles) -> Vec<FoundFile> {
+        let mut found = Vec::new();
+        for files in listed.with_nodes() {
+            found.extend(self.read_all(files, &[".yml", ".yaml"]));
+        }
+        sorted(found)
+    }
+
+    fn read_docs(&mut self, listed: &ListedFiles) -> Vec<FoundFile> {
+        let mut found = Vec::new();
+        for files in listed.with_nodes().into_iter().chain([&*listed.docs]) {
+            found.extend(self.read_blocks(files));
+        }
+        sorted(found)
+    }
+
     /// All files below the folders that `key` names, sorted; of overlapping folders the first one counts.
     fn below(&mut self, fields: &YamlFields<'_>, key: &str, default: &str) -> Vec<ListedFile> {
         let key = if fields.get(key).is_none() { old_name(key) } else { key };
@@ -376,7 +399,7 @@ impl Reading<'_> {
     }
 
     /// Markdown files that have a block of documentation; the others are nobody's business.
-    fn read_docs(&mut self, listed: &[ListedFile]) -> Vec<FoundFile> {
+    fn read_blocks(&mut self, listed: &[ListedFile]) -> Vec<FoundFile> {
         let mut found = Vec::new();
         for ListedFile { path, below } in listed.iter().filter(|file| file.path.ends_with(".md")) {
             let Ok(text) = self.host.read(path) else { continue };
@@ -430,6 +453,13 @@ impl Reading<'_> {
     }
 }
 
+/// Each file once, by its path.
+fn sorted(mut found: Vec<FoundFile>) -> Vec<FoundFile> {
+    found.sort_by(|left, right| left.path.cmp(&right.path));
+    found.dedup_by(|later, earlier| later.path == earlier.path);
+    found
+}
+
 /// What dbt called a key before.
 fn old_name(key: &str) -> &str {
     match key {
@@ -437,43 +467,6 @@ fn old_name(key: &str) -> &str {
         "seed-paths" => "data-paths",
         other => other,
     }
-}
-
-/// The text of a seed with what is wrong with its bytes. What is not UTF-8 is replaced, so that its line can be shown.
-fn seed_text(path: &str, bytes: &[u8]) -> SeedText {
-    // One byte more than the limit was asked for: that it is there says enough.
-    if bytes.len() as u64 > MAX_SEED_BYTES {
-        let message = format!("the seed `{path}` has more than {} MiB", MAX_SEED_BYTES >> 20);
-        let diagnostic = Diagnostic::error(Code::InvalidSeed, message);
-        let note = "a seed is read anew by every command: it is meant for lists that change by hand";
-        let fault = diagnostic.note(note).help("declare the file as a source, and read it with `source()`");
-        return SeedText { text: String::new(), fault: Some(BytesFault { diagnostic: fault, at: 0..0 }) };
-    }
-    // Spreadsheets begin "CSV UTF-8" with a byte order mark, which is no part of the first name.
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let error = match std::str::from_utf8(bytes) {
-        Ok(text) => return SeedText { text: text.to_owned(), fault: None },
-        Err(error) => error,
-    };
-    let start = error.valid_up_to();
-    let line = bytes.get(..start).unwrap_or_default().iter().filter(|byte| **byte == b'\n').count() + 1;
-    let message = format!("line {line} of the seed `{path}` is not UTF-8");
-    let fault = Diagnostic::error(Code::InvalidSeed, message).help("save the file with the encoding UTF-8");
-    // The text that is shown has a replacement character where the wrong bytes were. What stands before it is unchanged, so its
-    // place is that of the wrong bytes.
-    let at = start..start + char::REPLACEMENT_CHARACTER.len_utf8();
-    SeedText { text: String::from_utf8_lossy(bytes).into_owned(), fault: Some(BytesFault { diagnostic: fault, at }) }
-}
-
-struct SeedText {
-    text: String,
-    fault: Option<BytesFault>,
-}
-
-struct BytesFault {
-    diagnostic: Diagnostic,
-    /// The place in the text.
-    at: Range<usize>,
 }
 
 fn below(path: &str, folder: &str) -> String {

@@ -17,7 +17,7 @@ use super::rewrites::SqlReading;
 use super::source_files::inside;
 use super::source_properties::add_project_freshness;
 use super::sources::{DeclaredSources, Surroundings};
-use super::test_config::{self, AllTests, TestFolders};
+use super::test_config::AllTests;
 use super::unit_test::{self, UnitTestScope, UnitTests};
 use super::yaml_docs::{all_docs, texts_by_name};
 use super::yaml_template::YamlScope;
@@ -82,7 +82,6 @@ fn load_with_faults(
     let files = &files.with_project_files(&|node: &mut Node, sink: &mut Sink| scope.render(node, sink), sink);
     let fields = project_fields(files, sink)?;
     let (name, schema) = project_name(&fields, sink)?;
-    let version = fields.read("version", Node::expect_any_text, sink).map(|version| version.value);
     let folders = ProjectFolders::read(&fields, &name.value, sink);
     let packages = packages_of(files, &name, sink);
     let properties = parsed_properties(files, sources, &scope, sink);
@@ -94,7 +93,6 @@ fn load_with_faults(
     let vars = vars::read_project(&fields, &name.value, sink);
     let target = Target::choose(&fields, request.target.as_deref(), files.profile.as_ref(), sink);
     let mut singular_tests = singular_tests(&name.value, files, &packages, sink);
-    let search_orders = search_orders(&fields, sink);
     let hooks = run_hooks(&name.value, &fields, &packages, sink);
     let reading = SqlReading::read(&fields, sink);
     let target = target?;
@@ -103,13 +101,8 @@ fn load_with_faults(
     let macro_files = macro_files(&name.value, files, &packages, sources);
     let unit_tests = unit_tests(files, &properties, &models, sources, sink);
     let mut declared_sources = placed(declared_sources, &models, &target, sink);
-    test_config::describe_singular(&properties.parsed, &mut singular_tests, sink);
-    let all_tests = AllTests {
-        models: &mut models.values_mut(),
-        sources: &mut declared_sources.located.values_mut(),
-        singular: &mut singular_tests,
-    };
-    TestFolders::read(&fields, &name.value, &properties.parsed, sink).apply(all_tests, sink);
+    let tests = AllTests { models: &mut models, sources: &mut declared_sources.located, singular: &mut singular_tests };
+    tests.configure(&fields, &name.value, &properties.parsed, sink);
     // Only now: a disabled model may be described, and its name is taken all the same.
     let disabled = Disabled::take(&mut models, &mut declared_sources.located);
     let disabled = Disabled { unit_tests: unit_tests.disabled, resources: resources.disabled, ..disabled };
@@ -120,7 +113,7 @@ fn load_with_faults(
         name,
         reading,
         target_path: target_path(&fields, sink),
-        version,
+        version: fields.read("version", Node::expect_any_text, sink).map(|version| version.value),
         models,
         disabled,
         sources: declared_sources.located,
@@ -128,7 +121,7 @@ fn load_with_faults(
         source_properties: declared_sources.properties,
         docs,
         packages: names_of(&packages),
-        search_orders,
+        search_orders: search_orders(&fields, sink),
         macro_files,
         singular_tests,
         resources: resources.resources,

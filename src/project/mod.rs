@@ -33,6 +33,7 @@ mod resource;
 mod resources;
 mod disabled;
 mod seed;
+mod seed_text;
 mod seeds;
 mod snapshots;
 mod source;

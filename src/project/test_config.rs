@@ -15,6 +15,7 @@ use super::settings::Settings;
 use super::source::Source;
 use super::test_rule::TestRule;
 use crate::diag::{Code, Diagnostic, Sink};
+use crate::name::{ModelName, TableName};
 use crate::span::{FileId, Spanned};
 
 /// Configs, each with its place.
@@ -22,13 +23,21 @@ pub type TestSettings = BTreeMap<String, Spanned<Value>>;
 
 /// The tests of a project and of its packages.
 pub(super) struct AllTests<'a> {
-    pub models: &'a mut dyn Iterator<Item = &'a mut Model>,
-    pub sources: &'a mut dyn Iterator<Item = &'a mut Source>,
+    pub models: &'a mut BTreeMap<ModelName, Model>,
+    pub sources: &'a mut BTreeMap<TableName, Source>,
     pub singular: &'a mut Vec<SingularTest>,
 }
 
+impl AllTests<'_> {
+    /// Gives them what project file and properties files say of them elsewhere than where they are declared.
+    pub fn configure(self, fields: &YamlFields<'_>, project: &str, properties: &[PropertiesFile<'_>], sink: &mut Sink) {
+        describe_singular(properties, self.singular, sink);
+        TestFolders::read(fields, project, properties, sink).apply(self, sink);
+    }
+}
+
 /// `data_tests:` of the project file, or `tests:`, as it was called before.
-pub(super) struct TestFolders<'a> {
+struct TestFolders<'a> {
     folder: ConfigFolder,
     project: &'a str,
     /// The package of each properties file, and the folders that it lies in.
@@ -69,11 +78,11 @@ impl<'a> TestFolders<'a> {
             }
             paths.push(fqn);
         };
-        for model in tests.models {
+        for model in tests.models.values_mut() {
             model.tests.iter_mut().for_each(&mut settle);
             model.columns.iter_mut().flat_map(|column| &mut column.tests).for_each(&mut settle);
         }
-        for source in tests.sources {
+        for source in tests.sources.values_mut() {
             source.tests.iter_mut().for_each(&mut settle);
             source.columns.iter_mut().flat_map(|column| &mut column.tests).for_each(&mut settle);
         }
@@ -162,7 +171,7 @@ impl DeclaredTest {
 }
 
 /// Takes what properties files say of tests that are files.
-pub(super) fn describe_singular(properties: &[PropertiesFile<'_>], tests: &mut [SingularTest], sink: &mut Sink) {
+fn describe_singular(properties: &[PropertiesFile<'_>], tests: &mut [SingularTest], sink: &mut Sink) {
     for PropertiesFile { node, .. } in properties {
         // What is no mapping is reported where models are described.
         let Ok(fields) = YamlFields::of(node, "a properties file", &mut Sink::default()) else { continue };
