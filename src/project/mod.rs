@@ -17,8 +17,8 @@ mod files;
 mod settings;
 mod test_config;
 mod test_rule;
-mod test_storage;
 mod chart;
+mod test_storage;
 mod generic_test;
 mod hooks;
 mod config;
@@ -97,6 +97,7 @@ pub use resource::{
 };
 pub use retention::Retention;
 pub use rewrites::{RewriteKind, SqlReading};
+#[cfg(feature = "engine")]
 pub(crate) use schema::known_keys;
 pub use secret::{HIDDEN, Secret, names_a_secret};
 pub use seed::{Seed, SeedConfig, SeedType};
