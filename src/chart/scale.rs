@@ -43,6 +43,7 @@ impl ScaleRequest {
             low = low.min(0.0);
             high = high.max(0.0);
         }
+        // Lengths are only right from zero.
         if self.has_zero || (low > 0.0 && low < high * FLAT) {
             low = low.min(0.0);
         }
@@ -53,6 +54,7 @@ impl ScaleRequest {
             high = low + 1.0;
         }
         let steps = self.steps.max(1) as f64;
+        // Heckbert's nice numbers for graph labels: the ends are multiples of a round step, and hold all values between them.
         let step = nice_step((high - low) / steps, self.format, self.is_whole);
         let first = (low / step.value()).floor();
         let last = (high / step.value()).ceil().max(first + 1.0);
@@ -241,6 +243,7 @@ pub(super) fn time_ticks(places: &ChartPlaces, most: usize) -> Vec<TimeTick> {
         }
         TickStep::Months(months) => seconds / (i64::from(*months) * 31 * DAY_SECONDS) <= most as i64 + 1,
     };
+    // The finest step that leaves no more marks than there is room for.
     TickStep::all().filter(is_possible).find_map(|step| step.ticks(low, high, most)).unwrap_or_default()
 }
 

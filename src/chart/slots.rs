@@ -96,6 +96,7 @@ fn whole(numbers: &[f64]) -> Option<Vec<i64>> {
 }
 
 fn greatest_common_divisor(one: i64, other: i64) -> i64 {
+    // Euclid's algorithm.
     let mut large = one;
     let mut small = other;
     while small != 0 {

@@ -46,8 +46,9 @@ impl Check for Reconciles {
         let pairs: Vec<String> = by.iter().map(|key| format!("own.{key} is not distinct from other.{key}")).collect();
         let join = match pairs.is_empty() {
             // Both sides are one row.
-            true => "cross join".to_owned(),
-            false => "full join".to_owned(),
+            true => "cross join",
+            // A group that only one side has is a difference too.
+            false => "full join",
         };
         let on = if pairs.is_empty() { String::new() } else { format!(" on {}", pairs.join(" and ")) };
         Ok(Rule::Query(format!(

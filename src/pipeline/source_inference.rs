@@ -73,6 +73,7 @@ impl Loaded {
             let diagnostic = wrong("only files of the project can be looked at".to_owned());
             return Err(diagnostic.help("copy some of the objects into the project, and change `location` afterwards"));
         }
+        // What leads out of the project is refused before anything is listed.
         if location.starts_with('/') || location.split('/').any(|part| matches!(part, "" | "." | "..")) {
             let diagnostic = wrong(format!("`{location}` is no path inside the project"));
             return Err(diagnostic.help("write the path from the project's folder, like `data/orders/*.csv`"));

@@ -101,7 +101,7 @@ pub use rewrites::{RewriteKind, SqlReading};
 pub(crate) use schema::known_keys;
 pub use secret::{HIDDEN, Secret, names_a_secret};
 pub use seed::{Seed, SeedConfig, SeedType};
-pub use settings::Settings;
+pub use settings::{Settings, TestSettings};
 pub use snapshot::{CheckedColumns, HardDeletes, SnapshotColumns, SnapshotConfig, SnapshotStrategy, SnapshotTemplate};
 pub use source::{
     CsvFormat, Limit, MissingColumn, OnBadRow, OnMissing, Source, SourceColumn, SourceFormat, SourceLack,
@@ -111,7 +111,6 @@ pub use source_files::format_of_ending;
 pub use source_place::SourcePlaces;
 pub use source_properties::{SourceProperties, WrittenColumn};
 pub use target::{StorageSettings, Target};
-pub use test_config::TestSettings;
 pub use test_rule::{TestRule, TestSeverity};
 pub use test_storage::{AUDIT_SCHEMA, TestStorage};
 pub use unit_test::{

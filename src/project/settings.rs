@@ -8,6 +8,9 @@ use super::node::{Node, YamlKind};
 use crate::diag::{Code, Diagnostic, Sink, nearest};
 use crate::span::{Span, Spanned};
 
+/// The configs of a data test, each with its place.
+pub type TestSettings = BTreeMap<String, Spanned<Value>>;
+
 /// Config values as written, each with its place; the latest layer that sets a key wins.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {

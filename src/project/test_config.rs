@@ -11,15 +11,12 @@ use super::found_models::PropertiesFile;
 use super::model::{DeclaredTest, Model, SingularTest};
 use super::node::YamlFields;
 use super::schema;
-use super::settings::Settings;
+use super::settings::{Settings, TestSettings};
 use super::source::Source;
 use super::test_rule::TestRule;
 use crate::diag::{Code, Diagnostic, Sink};
 use crate::name::{ModelName, TableName};
 use crate::span::{FileId, Spanned};
-
-/// Configs, each with its place.
-pub type TestSettings = BTreeMap<String, Spanned<Value>>;
 
 /// The tests of a project and of its packages.
 pub(super) struct AllTests<'a> {

@@ -121,6 +121,7 @@ impl ColumnGuess {
 
 /// Whether the reader converts all of these texts.
 fn converts(texts: &StringArray, data_type: ColumnType) -> bool {
+    // What is converted is dropped with the buffer: only what does not convert is of interest.
     let mut buffer = ColumnBuffer::new(data_type, &Forms::default().into());
     let mut does = true;
     buffer.extend(&Texts(texts), |_, _| does = false);

@@ -94,6 +94,7 @@ fn each_block(
     let mut splitter = Splitter::open(file, format, BLOCK_BYTES)?;
     let mut lines = 0;
     while let Some(block) = splitter.next_block()? {
+        // Lines, and not rows: a file of bad records alone comes to an end too.
         lines += block.lines;
         visit(block)?;
         if lines >= ROWS_OF_A_FILE {
@@ -110,6 +111,7 @@ fn of_csv(files: &[RawFile], options: &CsvOptions) -> Result<InferredFiles, RawE
     let mut headed = 0;
     for file in files {
         let Some(mut names) = names_of(file, &format(Vec::new(), RawKind::Csv(options.clone())))? else { continue };
+        // A header that reads as one name has another delimiter. The first file decides for all: a source has one.
         let other = other_delimiter(&names).and_then(|other| u8::try_from(other).ok());
         if let Some(delimiter) = other.filter(|_| headed == 0) {
             options.delimiter = delimiter;

@@ -30,22 +30,33 @@ pub struct NamedSelector {
 }
 
 impl NamedSelector {
-    /// The artifacts of an earlier command that it asks for.
-    pub fn artifacts(&self) -> BTreeSet<StoredArtifact> {
-        self.definition.artifacts()
+    /// The artifacts of an earlier command that it asks for. `known` are all selectors of its file: each names only those above
+    /// it, so this comes to an end.
+    pub fn artifacts(&self, known: &[NamedSelector]) -> BTreeSet<StoredArtifact> {
+        self.definition.artifacts(known)
+    }
+}
+
+impl Selector {
+    /// The artifacts of an earlier command that it asks for, by itself or by a selector that it names.
+    pub(super) fn artifacts(&self, known: &[NamedSelector]) -> BTreeSet<StoredArtifact> {
+        let mut found: BTreeSet<StoredArtifact> = self.terms().filter_map(|term| term.method().artifact()).collect();
+        for name in self.terms().filter_map(Term::names_selector) {
+            found.extend(known.iter().filter(|one| one.name == name).flat_map(|one| one.artifacts(known)));
+        }
+        found
     }
 }
 
 impl Definition {
-    fn artifacts(&self) -> BTreeSet<StoredArtifact> {
+    fn artifacts(&self, known: &[NamedSelector]) -> BTreeSet<StoredArtifact> {
         match self {
-            // A selector that a text names has its place before this one, and was asked there.
-            Definition::Text(selector, _) => selector.artifacts(&[]),
+            Definition::Text(selector, _) => selector.artifacts(known),
             Definition::Union(parts) | Definition::Intersection(parts) => {
-                parts.iter().flat_map(Definition::artifacts).collect()
+                parts.iter().flat_map(|part| part.artifacts(known)).collect()
             }
             Definition::Without(included, excluded) => {
-                included.artifacts().union(&excluded.artifacts()).copied().collect()
+                included.artifacts(known).union(&excluded.artifacts(known)).copied().collect()
             }
         }
     }

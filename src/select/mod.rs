@@ -176,7 +176,8 @@ pub fn resolve(request: SelectionRequest<'_>, selectable: Selectable<'_>, sink: 
 pub fn artifacts_asked_for(request: SelectionRequest<'_>) -> BTreeSet<StoredArtifact> {
     let texts = request.select.iter().chain(request.exclude);
     let of_texts = texts.filter_map(|text| parse(text).ok()).flat_map(|selector| selector.artifacts(request.known));
-    of_texts.chain(request.named.map(NamedSelector::artifacts).unwrap_or_default()).collect()
+    let of_named = request.named.map(|named| named.artifacts(request.known));
+    of_texts.chain(of_named.unwrap_or_default()).collect()
 }
 
 /// The kinds of nodes that the selectors name by a method that finds no others: `exposure:`, `test_type:`.

@@ -1,11 +1,8 @@
 //! From `+tag:gold,path:models/silver` to a selector, and back.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
 
-use super::StoredArtifact;
-use super::definition::NamedSelector;
 use super::method::{self, Method, MethodRefusal};
 use super::pattern::Pattern;
 use crate::diag::nearest;
@@ -61,15 +58,6 @@ impl Eq for Term {}
 impl Selector {
     pub(super) fn terms(&self) -> impl Iterator<Item = &Term> {
         self.unions.iter().flat_map(|part| &part.terms)
-    }
-
-    /// The artifacts of an earlier command that it asks for, by itself or by a selector that it names.
-    pub(super) fn artifacts(&self, known: &[NamedSelector]) -> BTreeSet<StoredArtifact> {
-        let mut found: BTreeSet<StoredArtifact> = self.terms().filter_map(|term| term.method().artifact()).collect();
-        for name in self.terms().filter_map(Term::names_selector) {
-            found.extend(known.iter().filter(|one| one.name == name).flat_map(NamedSelector::artifacts));
-        }
-        found
     }
 }
 

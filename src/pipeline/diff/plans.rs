@@ -146,6 +146,7 @@ impl ComparedTables<'_> {
 
     /// How many rows each slice of a state has.
     async fn rows_by_slice(&self, side: &TableSide<'_>) -> EngineResult<BTreeMap<Option<String>, u64>> {
+        // All files, also those that both states have: a slice is shown with all of its rows.
         let slice = self.slices_column().unwrap_or_else(|| lit(""));
         let plan = self.scan(side, true)?.project(vec![slice.alias(SLICE)])?;
         let plan = plan.aggregate(vec![column(SLICE)], vec![count(lit(1_i64)).alias(ADDED)])?.build()?;
@@ -163,6 +164,7 @@ impl ComparedTables<'_> {
         if key.is_empty() {
             return Ok(None);
         }
+        // A key that stands in several rows would join each of them with each, and tell of changes that are none.
         for (side, word) in [(&self.from, "first"), (&self.to, "second")] {
             let columns: Vec<Expr> = key.iter().map(|name| column(name)).collect();
             let groups = self.scan(side, true)?.aggregate(columns, vec![count(lit(1_i64)).alias(ADDED)])?;
