@@ -57,6 +57,10 @@ impl Loaded {
         folder: Option<&str>,
         artifacts: &BTreeSet<StoredArtifact>,
     ) -> Result<StoredState, Diagnostic> {
+        // Most selections ask for nothing of the past.
+        if artifacts.is_empty() {
+            return Ok(StoredState::default());
+        }
         let mut known = StoredNodes::new();
         for artifact in artifacts {
             let Some(folder) = folder else { return Err(no_folder(*artifact)) };
