@@ -2,6 +2,8 @@
 
 use std::io;
 
+use globset::{Glob, GlobBuilder, GlobMatcher};
+
 use crate::host::Host;
 
 /// Where a project says so.
@@ -13,8 +15,8 @@ pub(super) struct IgnoreRules(Vec<IgnoreRule>);
 
 #[derive(Debug)]
 struct IgnoreRule {
-    /// The parts between slashes; `**` stands for any number of them.
-    parts: Vec<String>,
+    /// What it matches from the beginning of a path on; a star does not cross a slash.
+    glob: GlobMatcher,
     /// Whether the rule takes back what an earlier one ignored.
     keeps: bool,
     /// Whether it means folders alone.
@@ -38,11 +40,10 @@ impl IgnoreRules {
 
     /// Whether a file is left out, by its path in the project. A file in an ignored folder stays ignored, as in git.
     pub fn ignores(&self, path: &str) -> bool {
-        let parts: Vec<&str> = path.split('/').collect();
-        (1..=parts.len()).any(|length| {
-            let (name, is_folder) = (parts.get(..length).unwrap_or_default(), length < parts.len());
-            let last = self.0.iter().rev().find(|rule| (is_folder || !rule.is_folder) && matches(&rule.parts, name));
-            last.is_some_and(|rule| !rule.keeps)
+        let folders = path.match_indices('/').filter_map(|(end, _)| path.get(..end));
+        folders.map(|folder| (folder, true)).chain([(path, false)]).any(|(name, is_folder)| {
+            let meets = |rule: &&IgnoreRule| (is_folder || !rule.is_folder) && rule.glob.is_match(name);
+            self.0.iter().rev().find(meets).is_some_and(|rule| !rule.keeps)
         })
     }
 }
@@ -58,73 +59,28 @@ impl IgnoreRule {
         let pattern = pattern.strip_prefix('\\').unwrap_or(pattern);
         let (is_folder, pattern) = pattern.strip_suffix('/').map_or((false, pattern), |folder| (true, folder));
         // A pattern without a slash within it is met at any depth.
-        let is_anchored = pattern.contains('/');
-        let mut parts: Vec<String> = pattern.trim_start_matches('/').split('/').map(str::to_owned).collect();
-        if !is_anchored {
-            parts.insert(0, "**".to_owned());
-        }
-        Some(IgnoreRule { parts, keeps, is_folder })
+        let depth = if pattern.contains('/') { "" } else { "**/" };
+        let glob = glob(&format!("{depth}{}", pattern.trim_start_matches('/')))?;
+        Some(IgnoreRule { glob: glob.compile_matcher(), keeps, is_folder })
     }
 }
 
-fn matches(pattern: &[String], path: &[&str]) -> bool {
-    match (pattern.split_first(), path.split_first()) {
-        (None, None) => true,
-        (Some((first, rest)), _) if first == "**" => {
-            // At the end it stands for what is in a folder, and that is at least one name.
-            let least = usize::from(rest.is_empty());
-            (least..=path.len()).any(|skipped| matches(rest, path.get(skipped..).unwrap_or_default()))
-        }
-        (Some((first, rest)), Some((name, below))) => {
-            let pattern: Vec<char> = first.chars().collect();
-            let name: Vec<char> = name.chars().collect();
-            matches_name(&pattern, &name) && matches(rest, below)
-        }
-        (None, Some(_)) | (Some(_), None) => false,
-    }
-}
-
-/// `*`, `?` and `[a-z]` within a name.
-fn matches_name(pattern: &[char], name: &[char]) -> bool {
-    match (pattern, name) {
-        ([], []) => true,
-        (['*', rest @ ..], _) => {
-            (0..=name.len()).any(|skipped| matches_name(rest, name.get(skipped..).unwrap_or_default()))
-        }
-        (['?', rest @ ..], [_, below @ ..]) => matches_name(rest, below),
-        (['[', class @ ..], [letter, below @ ..]) if class.contains(&']') => {
-            let end = class.iter().skip(1).position(|part| *part == ']').map_or(0, |end| end + 1);
-            let listed = class.get(..end).unwrap_or_default();
-            let rest = class.get(end + 1..).unwrap_or_default();
-            is_in_class(listed, *letter) && matches_name(rest, below)
-        }
-        ([first, rest @ ..], [letter, below @ ..]) => first == letter && matches_name(rest, below),
-        ([], [_, ..]) | ([_, ..], []) => false,
-    }
-}
-
-fn is_in_class(listed: &[char], letter: char) -> bool {
-    let (is_negated, listed) = match listed {
-        ['!' | '^', rest @ ..] => (true, rest),
-        all => (false, all),
-    };
-    let mut rest = listed;
-    let mut is_found = false;
-    while let [from, after @ ..] = rest {
-        rest = after;
-        if let ['-', to, behind @ ..] = after {
-            is_found |= (*from..=*to).contains(&letter);
-            rest = behind;
-        } else {
-            is_found |= *from == letter;
-        }
-    }
-    is_found != is_negated
+/// A pattern of git's as one of the library: braces and backslashes mean nothing, and a bracket that is not closed is itself.
+fn glob(pattern: &str) -> Option<Glob> {
+    let build = |text: &str| GlobBuilder::new(text).literal_separator(true).backslash_escape(false).build().ok();
+    let pattern = pattern.replace('{', "[{]").replace('}', "[}]");
+    build(&pattern).or_else(|| build(&pattern.replace('[', "[[]")))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pattern_of_many_stars_comes_to_an_end() {
+        let rules = IgnoreRules::parse(&format!("{}b", "*a".repeat(40)));
+        assert!(!rules.ignores(&"a".repeat(200)));
+    }
 
     #[test]
     fn patterns_are_those_of_gitignore() {
@@ -145,6 +101,9 @@ mod tests {
             ("old/\n!a.sql", "models/old/a.sql", true),
             ("model?/[a-c]_[!x].sql", "models/b_y.sql", true),
             ("model?/[a-c]_[!x].sql", "models/b_x.sql", false),
+            ("a[*.sql", "models/a[b.sql", true),
+            ("{a,b}.sql", "models/a.sql", false),
+            ("{a,b}.sql", "models/{a,b}.sql", true),
         ] {
             assert_eq!(IgnoreRules::parse(rules).ignores(path), is_ignored, "{rules:?} {path}");
         }
