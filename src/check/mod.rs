@@ -97,6 +97,12 @@ impl RuleTarget<'_> {
         }
     }
 
+    /// Returns the rows that are tested, as they stand behind FROM.
+    fn rows(&self) -> String {
+        let filter = self.filter.map(|filter| format!(" where {filter}")).unwrap_or_default();
+        format!("{}{filter}", self.table)
+    }
+
     /// Returns a condition together with the test's filter.
     fn filtered(&self, condition: &str) -> String {
         match self.filter {

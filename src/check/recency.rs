@@ -28,12 +28,11 @@ impl Check for Recency {
         let words = PERIODS.map(|(word, _)| word);
         let period = period.filter(|period| words.contains(period));
         let period = period.ok_or_else(|| format!("`period` is one of {}", words.join(", ")))?;
-        let table = target.table;
-        let filter = target.filter.map(|filter| format!("\nwhere {filter}")).unwrap_or_default();
+        let rows = target.rows();
         let now = target.now.format("%Y-%m-%d %H:%M:%S");
         // Nothing is as old as what was never there.
         Ok(Rule::Query(format!(
-            "select max({column}) as newest\nfrom {table}{filter}\nhaving max({column}) is null\n    \
+            "select max({column}) as newest\nfrom {rows}\nhaving max({column}) is null\n    \
              or cast(max({column}) as timestamp) < timestamp '{now}' - interval '{count} {period}'"
         )))
     }

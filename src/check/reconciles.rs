@@ -40,8 +40,8 @@ impl Check for Reconciles {
             ),
             Some(_) => return Err("`tolerance` is a number from 0".to_owned()),
         };
-        let own = grouped(target.table, measure, &by, target.filter);
-        let other = grouped(other, other_measure, &by, None);
+        let own = grouped(&target.rows(), measure, &by);
+        let other = grouped(other, other_measure, &by);
         let shown: String = by.iter().map(|key| format!("coalesce(own.{key}, other.{key}) as {key}, ")).collect();
         let pairs: Vec<String> = by.iter().map(|key| format!("own.{key} is not distinct from other.{key}")).collect();
         let join = match pairs.is_empty() {
@@ -70,11 +70,10 @@ fn keys(by: Option<&Value>) -> Result<Vec<String>, String> {
     }
 }
 
-/// A measure of a table for each of the keys, or of the whole.
-fn grouped(table: &str, measure: &str, by: &[String], filter: Option<&str>) -> String {
+/// A measure of rows for each of the keys, or of all.
+fn grouped(rows: &str, measure: &str, by: &[String]) -> String {
     let keys = by.join(", ");
     let comma = if by.is_empty() { "" } else { ", " };
-    let filter = filter.map(|filter| format!(" where {filter}")).unwrap_or_default();
     let group = if by.is_empty() { String::new() } else { format!(" group by {keys}") };
-    format!("select {keys}{comma}{measure} as measure from {table}{filter}{group}")
+    format!("select {keys}{comma}{measure} as measure from {rows}{group}")
 }

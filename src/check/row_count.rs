@@ -22,8 +22,6 @@ impl Check for RowCount {
             return Err("it belongs to a table".to_owned());
         }
         let broken = target.outside("count(*)", |bound| Some(bound.as_u64()?.to_string()), "a number of rows")?;
-        let filter = target.filter.map(|filter| format!(" where {filter}")).unwrap_or_default();
-        let table = target.table;
-        Ok(Rule::Query(format!("select count(*) as row_count from {table}{filter} having {broken}")))
+        Ok(Rule::Query(format!("select count(*) as row_count from {} having {broken}", target.rows())))
     }
 }

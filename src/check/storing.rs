@@ -6,8 +6,7 @@ use std::sync::Arc;
 use datafusion::logical_expr::LogicalPlan;
 
 use crate::analyze::TypedModel;
-use crate::name::{SchemaName, TableName};
-use crate::project::{AUDIT_SCHEMA, TestKey, TestStorage};
+use crate::project::{TestKey, TestStorage};
 
 /// Whether a test keeps them if its config says nothing of it: `--store-failures`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -27,10 +26,8 @@ impl StoringTests {
         if !storage.stores.unwrap_or(self.by_default.0) {
             return None;
         }
-        let table = storage.alias.as_ref().or_else(|| self.aliases.get(key))?.clone();
-        let audit = || SchemaName::parse(AUDIT_SCHEMA).expect("it is a name");
-        let schema = storage.schema.clone().unwrap_or_else(audit);
-        let rows = TypedModel::of_failing_rows(TableName { schema, table }, rows.clone(), key.span.file);
+        let usual = self.aliases.get(key).or(storage.alias.as_ref())?;
+        let rows = TypedModel::of_failing_rows(storage.table(usual), rows.clone(), key.span.file);
         Some(Arc::new(rows))
     }
 }

@@ -23,9 +23,7 @@ use super::source_pruning::{KnownFiles, may_match};
 use super::source_report::SourceReport;
 use crate::delta::PartitionValues;
 use crate::name::TableName;
-use crate::raw::{
-    BlockQueue, ProjectedColumn, Projection, RawError, RawFile, RawFormat, RawKind, output_schema, parse_block,
-};
+use crate::raw::{BlockQueue, ProjectedColumn, Projection, RawError, RawFile, RawFormat, output_schema, parse_block};
 use crate::store::SourceFolder;
 use crate::table::{SourceEntry, SourceListing};
 
@@ -54,19 +52,8 @@ pub(crate) struct SourceTable {
 
 impl ListedSource {
     fn raw(&self, entry: &SourceEntry) -> RawFile {
-        let backend = self.backend.clone();
-        let listed = entry.clone();
-        let size = entry.size;
-        match self.format.kind {
-            RawKind::Csv(_) | RawKind::JsonLines => {
-                RawFile::new(entry.path.as_str(), size, Box::new(move || backend.open(&listed)))
-            }
-            RawKind::Parquet => {
-                let constants = self.all.partitions.get(&entry.path).map(PartitionValues::to_texts);
-                RawFile::at_any_place(entry.path.as_str(), size, Box::new(move || backend.open_at_any_place(&listed)))
-                    .with_constants(constants.unwrap_or_default())
-            }
-        }
+        let constants = self.all.partitions.get(&entry.path).map(PartitionValues::to_texts);
+        self.backend.raw_file(entry, &self.format.kind).with_constants(constants.unwrap_or_default())
     }
 
     /// The columns that a query can name.

@@ -1,5 +1,6 @@
 //! What the graph is made of: nodes, by package, kind and name.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::name::{ModelName, NodeKind, PackageName, TableName, UnitTestName};
@@ -78,6 +79,11 @@ impl NodeId {
             NodeName::Resource(name) => Some(name),
             _ => None,
         }
+    }
+
+    /// What YAML declares, and analyses, by their nodes.
+    pub(crate) fn of_resources(resources: &[Resource]) -> BTreeMap<NodeId, &Resource> {
+        resources.iter().map(|resource| (NodeId::of_resource(resource), resource)).collect()
     }
 
     /// The node of something that YAML declares, or of an analysis.

@@ -7,21 +7,14 @@ use crate::artifacts::{each_test, test_aliases};
 use crate::check::StoredByDefault;
 use crate::diag::Sink;
 use crate::name::{SchemaName, TableName};
-use crate::project::{AUDIT_SCHEMA, Project, TestKey, TestStorage};
+use crate::project::{Project, TestKey, TestStorage};
 
 /// The tables for failing rows that the data tests of a project have, if they store any.
 pub(super) fn tables_of_tests(project: &Project) -> BTreeSet<TableName> {
     let storages = storages(project);
-    let table = |(key, alias)| {
-        let storage = storages.get(&key).copied();
-        TableName { schema: schema_of(storage), table: storage.and_then(|said| said.alias.clone()).unwrap_or(alias) }
-    };
+    let unsaid = TestStorage::default();
+    let table = |(key, usual): (TestKey, String)| storages.get(&key).copied().unwrap_or(&unsaid).table(&usual);
     test_aliases(project).into_iter().map(table).collect()
-}
-
-fn schema_of(storage: Option<&TestStorage>) -> SchemaName {
-    let audit = || SchemaName::parse(AUDIT_SCHEMA).expect("it is a name");
-    storage.and_then(|storage| storage.schema.clone()).unwrap_or_else(audit)
 }
 
 fn storages(project: &Project) -> BTreeMap<TestKey, &TestStorage> {

@@ -32,8 +32,7 @@ impl Loaded {
     /// The selected nodes of these kinds, in the order of the graph.
     pub fn listed<'a>(&'a self, selection: &'a Selection, kinds: &[NodeKind]) -> Vec<ListedNode<'a>> {
         // A project may have thousands of metrics, and each is looked up once.
-        let resources: BTreeMap<NodeId, &Resource> =
-            self.project.resources.iter().map(|resource| (NodeId::of_resource(resource), resource)).collect();
+        let resources = NodeId::of_resources(&self.project.resources);
         let chosen = selection.nodes().iter().filter(|node| kinds.contains(&node.kind()));
         let items = chosen.filter_map(|node| self.item(node, &resources));
         items.map(|item| ListedNode { loaded: self, item }).collect()

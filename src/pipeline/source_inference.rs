@@ -52,8 +52,10 @@ impl Loaded {
         let span = Span::new(file, 0..request.location.len());
         let undeclared = self.undeclared(request, span).map_err(Failure::Project)?;
         let entries = list_sources(&undeclared.folder, &undeclared.source)?.entries;
-        let sample: Vec<RawFile> = spread(&entries).into_iter().map(|entry| undeclared.raw(entry)).collect();
-        let found = infer(&sample, &undeclared.kind());
+        let kind = undeclared.kind();
+        let sample = spread(&entries).into_iter().map(|entry| undeclared.folder.raw_file(entry, &kind));
+        let sample: Vec<RawFile> = sample.collect();
+        let found = infer(&sample, &kind);
         let found = found.map_err(|error| Failure::from(DataFusionError::External(Box::new(error))))?;
         if found.columns.is_empty() {
             let message = format!("the files of `{}` have no columns", request.location);
@@ -126,20 +128,6 @@ impl Undeclared<'_> {
             SourceFormat::Csv(_) => RawKind::Csv(CsvOptions::default()),
             SourceFormat::Json => RawKind::JsonLines,
             SourceFormat::Parquet | SourceFormat::Delta => RawKind::Parquet,
-        }
-    }
-
-    fn raw(&self, entry: &SourceEntry) -> RawFile {
-        let listed = entry.clone();
-        let folder = self.folder.clone();
-        let path = entry.path.as_str();
-        match self.source.format {
-            SourceFormat::Csv(_) | SourceFormat::Json => {
-                RawFile::new(path, entry.size, Box::new(move || folder.open(&listed)))
-            }
-            SourceFormat::Parquet | SourceFormat::Delta => {
-                RawFile::at_any_place(path, entry.size, Box::new(move || folder.open_at_any_place(&listed)))
-            }
         }
     }
 

@@ -79,9 +79,7 @@ impl Loaded {
         // What a manifest does not know although it is in the graph has changed: missing knowledge never means unchanged.
         let has_changed = NodeChanges { is_new: false, changes: BTreeSet::from([NodeChange::Other]) };
         let unknown = artifacts.contains(&StoredArtifact::Manifest).then_some(has_changed);
-        let resources = self.project.resources.iter();
-        let resources: BTreeMap<NodeId, &Resource> =
-            resources.map(|resource| (NodeId::of_resource(resource), resource)).collect();
+        let resources = NodeId::of_resources(&self.project.resources);
         let of_nodes = self.dag.order().iter().map(|node| {
             let stored = self.id_of(node, &resources).and_then(|id| known.get(&id)).cloned().unwrap_or_default();
             let changes = stored.changes.or_else(|| unknown.clone());

@@ -169,6 +169,8 @@ impl DeclaredTest {
 
 /// Takes what properties files say of tests that are files.
 fn describe_singular(properties: &[PropertiesFile<'_>], tests: &mut [SingularTest], sink: &mut Sink) {
+    let places: BTreeMap<String, usize> =
+        tests.iter().enumerate().rev().map(|(place, test)| (test.name.clone(), place)).collect();
     for PropertiesFile { node, .. } in properties {
         // What is no mapping is reported where models are described.
         let Ok(fields) = YamlFields::of(node, "a properties file", &mut Sink::default()) else { continue };
@@ -176,8 +178,8 @@ fn describe_singular(properties: &[PropertiesFile<'_>], tests: &mut [SingularTes
             let Ok(fields) = YamlFields::of(node, "an item of `data_tests`", sink) else { continue };
             schema::SINGULAR_TEST.check(&fields, sink);
             let Ok(name) = fields.name("a data test", sink) else { continue };
-            let Some(test) = tests.iter_mut().find(|test| test.name == name.value) else {
-                let known: Vec<&str> = tests.iter().map(|test| test.name.as_str()).collect();
+            let Some(test) = places.get(&name.value).and_then(|place| tests.get_mut(*place)) else {
+                let known: Vec<&str> = places.keys().map(String::as_str).collect();
                 let message = format!("no data test is a file called `{}.sql`", name.value);
                 let diagnostic = Diagnostic::warning(Code::UnknownModelInYaml, message).at(name.span);
                 sink.warn(diagnostic.suggest(&name.value, known));

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::node::YamlFields;
 use crate::diag::{Code, Diagnostic, Sink};
-use crate::name::{ModelName, SchemaName};
+use crate::name::{ModelName, SchemaName, TableName};
 use crate::span::Spanned;
 
 /// Where dbt keeps failing rows.
@@ -79,6 +79,13 @@ impl TestStorage {
             _ => {}
         }
         Ok(())
+    }
+
+    /// The table for the rows, which is called `usual` if nothing names it.
+    pub fn table(&self, usual: &str) -> TableName {
+        let audit = || SchemaName::parse(AUDIT_SCHEMA).expect("it is a name");
+        let schema = self.schema.clone().unwrap_or_else(audit);
+        TableName { schema, table: self.alias.clone().unwrap_or_else(|| usual.to_owned()) }
     }
 
     /// What this says, and where it says nothing what another does.

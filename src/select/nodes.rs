@@ -10,7 +10,6 @@ use super::{NamedSelector, Selectable, SelectionRequest};
 use crate::diag::{Code, Diagnostic, Sink, nearest};
 use crate::graph::{Dag, Depth, NodeId, NodeName};
 use crate::name::NodeKind;
-use crate::project::Resource;
 
 /// The nodes of the graph, and behind them the tests, with what the methods ask for, by position.
 pub(super) struct Nodes<'a> {
@@ -34,8 +33,7 @@ struct KnownNode<'a> {
 impl<'a> Nodes<'a> {
     pub fn new(request: SelectionRequest<'a>, selectable: Selectable<'a>) -> Nodes<'a> {
         let Selectable { project, rendered, dag, tests, stored: state } = selectable;
-        let named = |resource: &'a Resource| (NodeId::of_resource(resource), resource);
-        let resources: BTreeMap<NodeId, &Resource> = project.resources.iter().map(named).collect();
+        let resources = NodeId::of_resources(&project.resources);
         let candidate = |node: &NodeId| {
             let stored = state.and_then(|state| state.of_nodes.get(node));
             Some(match &node.name {

@@ -96,8 +96,7 @@ impl SiteInputs<'_> {
         let by_table = nodes.iter().enumerate().filter_map(|(place, node)| Some((table(node)?, place))).collect();
         let steps = self.plan.iter().flat_map(|plan| &plan.steps);
         let decisions = steps.map(|step| (&step.model, &step.decision)).collect();
-        let resources = &self.project.resources;
-        let resources = resources.iter().map(|resource| (NodeId::of_resource(resource), resource)).collect();
+        let resources = NodeId::of_resources(&self.project.resources);
         let mut unit_tests: BTreeMap<&ModelName, Vec<&str>> = BTreeMap::new();
         for UnitTestName { model, test } in self.project.unit_tests.keys() {
             unit_tests.entry(model).or_default().push(test);

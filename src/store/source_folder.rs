@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::LocalBackend;
 use super::source_bucket::{OpenBucket, SourceBuckets};
 use super::source_object::{ObjectBlocks, ObjectName, ObjectText};
-use crate::raw::ReadAt;
+use crate::raw::{RawFile, RawKind, ReadAt};
 use crate::table::SourceEntry;
 
 /// Files of sources by their paths: those in the project's folder are relative to it, and those in buckets begin with `s3://`. Whoever
@@ -68,6 +68,21 @@ impl SourceFolder {
                 Ok(Box::new(ObjectText::new(bucket.object(name, entry)?)))
             }
             None => self.local.open(&entry.path, entry.size),
+        }
+    }
+
+    /// A file for the readers of its kind. Nothing is opened yet.
+    pub fn raw_file(&self, entry: &SourceEntry, kind: &RawKind) -> RawFile {
+        let folder = self.clone();
+        let listed = entry.clone();
+        let path = entry.path.as_str();
+        match kind {
+            RawKind::Csv(_) | RawKind::JsonLines => {
+                RawFile::new(path, entry.size, Box::new(move || folder.open(&listed)))
+            }
+            RawKind::Parquet => {
+                RawFile::at_any_place(path, entry.size, Box::new(move || folder.open_at_any_place(&listed)))
+            }
         }
     }
 

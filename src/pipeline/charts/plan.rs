@@ -6,7 +6,7 @@ use crate::analyze::{Planner, TypedModel, check_named, type_name};
 use crate::diag::{Checked, Code, Diagnostic, Sink};
 use crate::name::ModelName;
 use crate::pipeline::load::Compiled;
-use crate::project::{ChartKind, DeclaredChart};
+use crate::project::{ChartKind, DeclaredChart, Model};
 use crate::span::{Span, Spanned};
 use crate::template::{ReferenceTarget, RenderedSql};
 
@@ -65,10 +65,16 @@ impl PlaceKind {
 
 /// What is wrong with the charts of a model.
 pub(crate) fn chart_faults(compiled: &Compiled) -> Vec<ChartFault> {
+    let models = compiled.loaded.project.models.values().filter(|model| !model.charts.is_empty());
+    let with_charts: Vec<&Model> = models.collect();
+    // Most projects have none, and need no planner for them.
+    if with_charts.is_empty() {
+        return Vec::new();
+    }
     let planner = &compiled.planner();
     let mut faults = Vec::new();
-    for (name, model) in &compiled.typed {
-        let Some(declared) = compiled.loaded.project.models.get(name) else { continue };
+    for declared in with_charts {
+        let Some(model) = compiled.typed.get(&declared.name) else { continue };
         let mut said = Sink::default();
         for chart in &declared.charts {
             // Whatever is wrong is in the sink.
@@ -76,7 +82,7 @@ pub(crate) fn chart_faults(compiled: &Compiled) -> Vec<ChartFault> {
                 planned(model, chart, &mut said).and_then(|planned| planned.check_filter(planner, compiled, &mut said));
         }
         if said.has_errors() {
-            faults.push(ChartFault { model: name.clone(), faults: said.take() });
+            faults.push(ChartFault { model: declared.name.clone(), faults: said.take() });
         }
     }
     faults

@@ -219,12 +219,19 @@ impl ComparedTables<'_> {
         }
         let counts = joined.values.iter().cloned().zip(changed);
         found.changed_columns = counts.filter(|(_, count)| *count > 0).collect();
-        let plan = LogicalPlanBuilder::from(joined.sample(joined.is_changed(), NEW, most)?);
-        let shown = self.collect(&plan.project(joined.both_columns())?.build()?).await?;
-        found.values = value_changes(&shown, &joined)?;
-        found.values.truncate(most.unwrap_or(usize::MAX));
-        found.added = self.samples(joined.sample(column(IN_FROM).is_null(), NEW, most)?, NEW).await?;
-        found.removed = self.samples(joined.sample(column(IN_TO).is_null(), OLD, most)?, OLD).await?;
+        // Each sample joins both states once more: none is taken of what is not there.
+        if slices.values().any(|rows| rows.changed > 0) {
+            let plan = LogicalPlanBuilder::from(joined.sample(joined.is_changed(), NEW, most)?);
+            let shown = self.collect(&plan.project(joined.both_columns())?.build()?).await?;
+            found.values = value_changes(&shown, &joined)?;
+            found.values.truncate(most.unwrap_or(usize::MAX));
+        }
+        if slices.values().any(|rows| rows.added > 0) {
+            found.added = self.samples(joined.sample(column(IN_FROM).is_null(), NEW, most)?, NEW).await?;
+        }
+        if slices.values().any(|rows| rows.removed > 0) {
+            found.removed = self.samples(joined.sample(column(IN_TO).is_null(), OLD, most)?, OLD).await?;
+        }
         Ok(())
     }
 
@@ -295,8 +302,12 @@ impl ComparedTables<'_> {
         let sample = |filter: Expr| -> EngineResult<LogicalPlan> {
             LogicalPlanBuilder::from(differing.clone()).filter(filter)?.sort_with_limit(order.clone(), most)?.build()
         };
-        found.added = self.samples(sample(is_added)?, NEW).await?;
-        found.removed = self.samples(sample(is_removed)?, NEW).await?;
+        if slices.values().any(|rows| rows.added > 0) {
+            found.added = self.samples(sample(is_added)?, NEW).await?;
+        }
+        if slices.values().any(|rows| rows.removed > 0) {
+            found.removed = self.samples(sample(is_removed)?, NEW).await?;
+        }
         Ok(())
     }
 

@@ -164,7 +164,7 @@ impl DiffState {
 }
 
 fn rows(count: u64) -> String {
-    format!("{} {}", grouped(count), if count == 1 { "row" } else { "rows" })
+    counted(usize::try_from(count).unwrap_or(usize::MAX), "row")
 }
 
 fn shown_value(value: &Option<String>) -> String {
