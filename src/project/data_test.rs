@@ -10,23 +10,10 @@ use super::test_storage::TestStorage;
 use crate::diag::{Checked, Code, Diagnostic, Sink};
 use crate::span::Spanned;
 
-/// Keys that may stand beside the arguments, and belong to the config.
-const CONFIG_BESIDE_ARGUMENTS: [&str; 14] = [
-    "alias",
-    "database",
-    "enabled",
-    "error_if",
-    "fail_calc",
-    "limit",
-    "meta",
-    "schema",
-    "severity",
-    "store_failures",
-    "store_failures_as",
-    "tags",
-    "warn_if",
-    "where",
-];
+/// Whether a key may stand beside the arguments, and belongs to the config.
+fn is_config(key: &str) -> bool {
+    TEST_CONFIG.knows(key) || matches!(key, "database" | "meta")
+}
 
 /// The tests below `data_tests:` or its older name `tests:`; one that is switched off is left out.
 pub(super) fn read(fields: &YamlFields<'_>, sink: &mut Sink) -> Vec<DeclaredTest> {
@@ -132,7 +119,7 @@ fn with_body(mut test: DeclaredTest, fields: &YamlFields<'_>, sink: &mut Sink) -
                     arguments.iter().for_each(|(key, value)| add_argument(&mut test, key, value));
                 }
             }
-            beside if CONFIG_BESIDE_ARGUMENTS.contains(&beside) => {
+            beside if is_config(beside) => {
                 test.config.insert(beside.to_owned(), value.to_json());
             }
             _ => {

@@ -448,6 +448,11 @@ impl Keys {
         self.place
     }
 
+    /// Whether a key means something here.
+    pub(super) fn knows(&self, key: &str) -> bool {
+        self.known.contains(&key)
+    }
+
     /// Reports every key that does not belong here.
     pub(crate) fn check(&self, fields: &YamlFields<'_>, sink: &mut Sink) {
         let mut before: Option<&Node> = None;
