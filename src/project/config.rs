@@ -88,7 +88,7 @@ impl ModelConfig {
 
     /// Gives every setting its type and checks that they fit each other.
     pub fn resolve(settings: &Settings, sink: &mut Sink) -> Checked<ModelConfig> {
-        let settings = &settings.without_templates(sink).with_tables_for_ranges();
+        let settings = &settings.without_templates(sink).with_tables_for_ranges().without_partition_mapping();
         let materialized = word_of(settings, "materialized", materializations(), sink);
         let event_time = text(settings, "event_time", sink);
         let partition_by = columns(settings, "partition_by", sink).and_then(|columns| partition_columns(columns, sink));
@@ -105,6 +105,7 @@ impl ModelConfig {
         let unique_key = unique_key(settings, sink);
         let updated_columns = UpdatedColumns::read(settings, sink);
         let on_schema_change = OnSchemaChange::read(settings, sink);
+        let full_refresh = flag(settings, "full_refresh", sink);
 
         let materialized = materialized?;
         let event_time = event_time?;
@@ -139,7 +140,7 @@ impl ModelConfig {
             access: access?,
             group: group?,
             enabled: enabled?.unwrap_or(true),
-            full_refresh: None,
+            full_refresh: full_refresh?,
             schema: schema?,
             alias: alias?,
             target_schema: None,

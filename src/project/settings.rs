@@ -43,7 +43,7 @@ enum Use {
     Kept,
 }
 
-const KNOWN: [&str; 20] = [
+const KNOWN: [&str; 21] = [
     "access",
     "alias",
     "batch_size",
@@ -52,6 +52,7 @@ const KNOWN: [&str; 20] = [
     "enabled",
     "event_time",
     "freshness",
+    "full_refresh",
     "group",
     "incremental_strategy",
     "materialized",
@@ -138,9 +139,8 @@ const HARMLESS_FOR_SEEDS: [&str; 5] = ["description", "docs", "event_time", "gra
 const ONE_SELECT: &str = "a model is one SELECT; what runs before or after it belongs in a model of its own";
 const ALL_ROWS: &str = "files without rows of the batch's keys are not rewritten anyway; leave it out";
 
-const UNAVAILABLE: [(&str, &str); 8] = [
+const UNAVAILABLE: [(&str, &str); 7] = [
     ("contract", "declare `data_tests` for the columns"),
-    ("full_refresh", "use `karat run --full-refresh`"),
     ("incremental_predicates", ALL_ROWS),
     ("post-hook", ONE_SELECT),
     ("post_hook", ONE_SELECT),
@@ -309,6 +309,12 @@ impl Settings {
                 self.put(word, value);
                 Ok(())
             }
+            // BigQuery's mapping says how a warehouse stores rows, by parts of a time or ranges of a number: files have none of it.
+            Some(Use::Known) if word == "partition_by" && value.value.is_object() => {
+                self.kept.entry(word.to_owned()).or_insert(key.span);
+                self.put(word, value);
+                Ok(())
+            }
             // A lake has no databases.
             Some(Use::Known) if matches!(word, "database" | "target_database") => {
                 self.kept.entry(word.to_owned()).or_insert(key.span);
@@ -370,6 +376,12 @@ impl Settings {
                 materialized.value = Value::from("table");
             }
         }
+        self
+    }
+
+    /// The settings without a `partition_by` that is a mapping, which only BigQuery reads.
+    pub(super) fn without_partition_mapping(mut self) -> Settings {
+        self.values.retain(|key, found| key != "partition_by" || !found.value.is_object());
         self
     }
 
@@ -508,7 +520,7 @@ mod tests {
         let mut settings = Settings::default();
         assert!(set(&mut settings, "pre_hook", json!(["select 1", {"sql": "insert into t values (1)"}])).is_err());
         assert!(set(&mut settings, "post_hook", json!("{{ grant_select() }}; vacuum analyze {{ this }}")).is_ok());
-        assert!(set(&mut settings, "full_refresh", json!(false)).is_err());
+        assert!(set(&mut settings, "sql_header", json!("set x = 1")).is_err());
         assert!(set(&mut settings, "materialised", json!("view")).unwrap_err().contains("no config is called"));
         for (key, value) in
             [("docs", json!({"show": false})), ("pre_hook", json!([])), ("contract", json!({"enforced": false}))]
