@@ -73,7 +73,7 @@ impl PropertyFaults {
 
 /// What an entry of a properties file is about.
 #[derive(Debug, Clone)]
-enum Subject {
+enum FaultSubject {
     /// A model, a seed or a snapshot.
     Model(String),
     Source {
@@ -87,7 +87,7 @@ enum Subject {
 #[derive(Debug)]
 struct Entry {
     span: Span,
-    subject: Subject,
+    subject: FaultSubject,
 }
 
 /// What the places of properties files are about.
@@ -131,12 +131,12 @@ impl FaultZones {
         let Some(place) = fault.labels.first().map(|label| label.span) else { return said.add(fault) };
         let stopped = match self.subject_at(place) {
             _ if self.unparsed.contains(&place.file) => named_in(files.text(place.file), models),
-            Some(Subject::Model(name)) => models_called(name, models),
-            Some(Subject::Source { source, table }) => {
+            Some(FaultSubject::Model(name)) => models_called(name, models),
+            Some(FaultSubject::Source { source, table }) => {
                 faults.sources.push(SourceFault { source: source.clone(), table: table.clone(), fault });
                 return;
             }
-            Some(Subject::Resource) => return faults.resources.push(fault),
+            Some(FaultSubject::Resource) => return faults.resources.push(fault),
             None => BTreeSet::new(),
         };
         if stopped.is_empty() {
@@ -147,7 +147,7 @@ impl FaultZones {
         }
     }
 
-    fn subject_at(&self, place: Span) -> Option<&Subject> {
+    fn subject_at(&self, place: Span) -> Option<&FaultSubject> {
         let is_around = |entry: &&Entry| {
             entry.span.file == place.file && entry.span.start <= place.start && place.end <= entry.span.end
         };
@@ -162,21 +162,21 @@ fn entries(node: &Node) -> Vec<Entry> {
     let mut found = Vec::new();
     for kind in [NodeKind::Model, NodeKind::Seed, NodeKind::Snapshot] {
         for item in items(&fields, &format!("{kind}s")) {
-            found.extend(name_of(item).map(|name| Entry { span: item.span, subject: Subject::Model(name) }));
+            found.extend(name_of(item).map(|name| Entry { span: item.span, subject: FaultSubject::Model(name) }));
         }
     }
     for source in items(&fields, "sources") {
         let Some(name) = name_of(source) else { continue };
         let tables = YamlFields::of(source, "an entry", &mut Sink::default()).map(|fields| items(&fields, "tables"));
         for table in tables.unwrap_or_default() {
-            let subject = Subject::Source { source: name.clone(), table: name_of(table) };
+            let subject = FaultSubject::Source { source: name.clone(), table: name_of(table) };
             found.push(Entry { span: table.span, subject });
         }
-        found.push(Entry { span: source.span, subject: Subject::Source { source: name, table: None } });
+        found.push(Entry { span: source.span, subject: FaultSubject::Source { source: name, table: None } });
     }
     for kind in ResourceKind::ALL {
         let resources = items(&fields, list_key(kind)).iter();
-        found.extend(resources.map(|item| Entry { span: item.span, subject: Subject::Resource }));
+        found.extend(resources.map(|item| Entry { span: item.span, subject: FaultSubject::Resource }));
     }
     found
 }

@@ -42,28 +42,6 @@ pub(super) fn without_own_tags(text: &str) -> Cow<'_, str> {
     Cow::Owned(String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned()))
 }
 
-/// The words that a tag between the macros of a file may begin with. Those that end a block begin with `end`.
-const STATEMENTS: [&str; 18] = [
-    "macro",
-    "test",
-    "data_test",
-    "materialization",
-    "snapshot",
-    "docs",
-    "set",
-    "if",
-    "elif",
-    "else",
-    "for",
-    "do",
-    "call",
-    "filter",
-    "with",
-    "import",
-    "from",
-    "raw",
-];
-
 /// The text with blanks in the place of tags between macros that are no statements, such as lines of `#`: dbt reads nothing there.
 pub(super) fn without_stray_tags(text: Cow<'_, str>) -> Cow<'_, str> {
     let found = tokens(&text);
@@ -72,10 +50,12 @@ pub(super) fn without_stray_tags(text: Cow<'_, str>) -> Cow<'_, str> {
     for (index, open) in found.iter().enumerate().filter(|(_, token)| token.kind == TokenKind::Open) {
         let next = found.get(index + 1);
         let word = next.filter(|next| next.kind == TokenKind::Word).and_then(|word| text.get(word.range()));
+        // No statement has a colon behind its first word, and a misspelt one is an error.
+        let is_address = found.get(index + 2).is_some_and(|mark| mark.is(b':'));
         match word {
             Some("macro") => depth += 1,
             Some("endmacro") => depth = depth.saturating_sub(1),
-            Some(word) if STATEMENTS.contains(&word) || word.starts_with("end") => {}
+            Some(_) if !is_address => {}
             _ if depth > 0 || text.get(open.range()) != Some("{%") => {}
             // The scanner may read what is no statement as anything, so its end is looked for in the text itself.
             _ => stray.extend(
