@@ -112,39 +112,34 @@ impl FaultZones {
     ) -> PropertyFaults {
         let mut faults = PropertyFaults::default();
         for diagnostic in said.take() {
-            match diagnostic.severity {
-                Severity::Error => self.sort_out(diagnostic, models, files, &mut faults, said),
-                Severity::Warning => said.add(diagnostic),
+            let place = diagnostic.labels.first().map(|label| label.span);
+            let Some(place) = place.filter(|_| diagnostic.severity == Severity::Error) else {
+                said.add(diagnostic);
+                continue;
+            };
+            let stopped = match self.subject_at(place) {
+                _ if self.unparsed.contains(&place.file) => named_in(files.text(place.file), models),
+                Some(FaultSubject::Model(name)) => models_called(name, models),
+                Some(FaultSubject::Source { source, table }) => {
+                    let fault = SourceFault { source: source.clone(), table: table.clone(), fault: diagnostic };
+                    faults.sources.push(fault);
+                    continue;
+                }
+                Some(FaultSubject::Resource) => {
+                    faults.resources.push(diagnostic);
+                    continue;
+                }
+                None => BTreeSet::new(),
+            };
+            if stopped.is_empty() {
+                said.add(diagnostic);
+                continue;
+            }
+            for name in stopped {
+                faults.models.entry(name).or_default().push(diagnostic.clone());
             }
         }
         faults
-    }
-
-    fn sort_out(
-        &self,
-        fault: Diagnostic,
-        models: &BTreeMap<ModelName, Model>,
-        files: &SourceFiles,
-        faults: &mut PropertyFaults,
-        said: &mut Sink,
-    ) {
-        let Some(place) = fault.labels.first().map(|label| label.span) else { return said.add(fault) };
-        let stopped = match self.subject_at(place) {
-            _ if self.unparsed.contains(&place.file) => named_in(files.text(place.file), models),
-            Some(FaultSubject::Model(name)) => models_called(name, models),
-            Some(FaultSubject::Source { source, table }) => {
-                faults.sources.push(SourceFault { source: source.clone(), table: table.clone(), fault });
-                return;
-            }
-            Some(FaultSubject::Resource) => return faults.resources.push(fault),
-            None => BTreeSet::new(),
-        };
-        if stopped.is_empty() {
-            return said.add(fault);
-        }
-        for name in stopped {
-            faults.models.entry(name).or_default().push(fault.clone());
-        }
     }
 
     fn subject_at(&self, place: Span) -> Option<&FaultSubject> {

@@ -105,7 +105,6 @@ impl ModelConfig {
         let unique_key = unique_key(settings, sink);
         let updated_columns = UpdatedColumns::read(settings, sink);
         let on_schema_change = OnSchemaChange::read(settings, sink);
-        let full_refresh = flag(settings, "full_refresh", sink);
 
         let materialized = materialized?;
         let event_time = event_time?;
@@ -140,7 +139,7 @@ impl ModelConfig {
             access: access?,
             group: group?,
             enabled: enabled?.unwrap_or(true),
-            full_refresh: full_refresh?,
+            full_refresh: flag(settings, "full_refresh", sink)?,
             schema: schema?,
             alias: alias?,
             target_schema: None,

@@ -99,10 +99,7 @@ fn load_with_faults(
     let reading = SqlReading::read(&fields, sink);
     let target = target?;
     let typed_vars = typed_vars?;
-    let finished = |vars: BTreeMap<String, Value>| {
-        let vars = finished_vars(vars, &target, &typed_vars).into_iter();
-        vars.map(|(name, value)| (name, scope.variable(value))).collect()
-    };
+    let finished = |vars: BTreeMap<String, Value>| scope.variables(finished_vars(vars, &target, &typed_vars));
     let macro_files = macro_files(&name.value, files, &packages, sources);
     let unit_tests = unit_tests(files, &properties, &models, sources, sink);
     let mut declared_sources = placed(declared_sources, &models, &target, sink);

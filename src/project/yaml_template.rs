@@ -171,12 +171,16 @@ impl YamlScope {
         }
     }
 
-    /// The value of a variable, in which a template is rendered as a text. One that asks for more than YAML knows stays as it is, and
+    /// The values of variables, in which templates are rendered as texts. One that asks for more than YAML knows stays as it is, and
     /// is an error where somebody asks for it.
-    pub fn variable(&self, value: serde_json::Value) -> serde_json::Value {
-        let rendered = value.as_str().filter(|text| is_template(text));
-        let rendered = rendered.and_then(|text| self.environment.render_str(text, &self.context).ok());
-        rendered.map_or(value, serde_json::Value::from)
+    pub fn variables(&self, mut vars: BTreeMap<String, serde_json::Value>) -> BTreeMap<String, serde_json::Value> {
+        for value in vars.values_mut() {
+            let template = value.as_str().filter(|text| is_template(text));
+            if let Some(text) = template.and_then(|text| self.environment.render_str(text, &self.context).ok()) {
+                *value = serde_json::Value::from(text);
+            }
+        }
+        vars
     }
 
     /// A value that is one expression keeps its type.
