@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use futures::stream::StreamExt;
 
+use super::other_target::{Deferrable, OtherTarget};
 use super::sources::list_all;
 use super::{Catalog, Known};
 use crate::analyze::{Input, TypedModel, quarantine_table};
@@ -31,12 +32,12 @@ pub(crate) enum Shown {
 /// What is looked at.
 #[derive(Debug, Default)]
 pub(crate) struct ObservationScope {
-    tables: BTreeSet<TableName>,
+    pub(super) tables: BTreeSet<TableName>,
     /// Tables that belong to no release, and are shown as they are.
     unreleased: BTreeSet<TableName>,
     sources: BTreeSet<TableName>,
     /// Models for which decisions will be made: these need to know what source files held when they were read.
-    decided: Vec<ModelName>,
+    pub(super) decided: Vec<ModelName>,
     shown: Shown,
     /// Whether records of runs are read.
     reads_runs: bool,
@@ -121,6 +122,8 @@ pub(crate) struct CatalogSource<'a> {
     pub lake: Lake,
     /// Where source files lie.
     pub folder: SourceFolder,
+    /// Where tables are read that nobody builds here.
+    pub other: Option<&'a OtherTarget>,
 }
 
 /// Reads the states of tables and lists the files of sources. Tables come first: a table that was seen was not made of
@@ -134,12 +137,13 @@ pub(crate) async fn observe<'a>(
     place: CatalogSource<'a>,
     scope: &ObservationScope,
 ) -> Result<Catalog<'a>, Vec<Failure>> {
-    let CatalogSource { project, typed, lake, folder } = place;
-    let observation = match scope.tables.is_empty() {
-        true => Observation::default(),
-        false => states(&lake, &scope.tables, scope.shown).await.map_err(|failure| vec![failure])?,
+    let CatalogSource { project, typed, lake, folder, other } = place;
+    let observation = match other {
+        _ if scope.tables.is_empty() => Ok(Observation::default()),
+        None => states(&lake, &scope.tables, scope.shown).await,
+        Some(other) => states_of_both(&lake, other, other.deferrable(typed, scope), scope).await,
     };
-    let mut observation = observation;
+    let mut observation = observation.map_err(|failure| vec![failure])?;
     if !scope.unreleased.is_empty() {
         let live = lake.observe_all(&scope.unreleased).await.map_err(|error| vec![Failure::from(error)])?;
         observation.tables.extend(live.tables);
@@ -166,7 +170,9 @@ pub(crate) async fn observe<'a>(
         true => records(&lake).await.map_err(|failure| vec![failure])?,
         false => Vec::new(),
     };
-    Ok(Catalog { project, typed, windows, lake, folder, unreadable, runs: Arc::new(runs), known: Locked::new(known) })
+    let other_target = other.map(|other| other.name.as_str());
+    let runs = Arc::new(runs);
+    Ok(Catalog { project, typed, windows, lake, folder, unreadable, runs, other_target, known: Locked::new(known) })
 }
 
 /// The records of all runs. One that cannot be read is a failure: without it every count would be wrong.
@@ -198,6 +204,37 @@ async fn facts<'m>(
         (facts, found)
     });
     futures::stream::iter(read).buffer_unordered(READ_AT_ONCE).collect().await
+}
+
+/// Reads tables of this target, and in the place of those that it lacks, and that are not built, those of another one. Where the
+/// other one is favored, its tables are read whether this one has them or not.
+async fn states_of_both(
+    lake: &Lake,
+    other: &OtherTarget,
+    deferrable: Vec<Deferrable>,
+    scope: &ObservationScope,
+) -> Result<Observation, Failure> {
+    let mut wanted = scope.tables.clone();
+    // Whether bad records are read of the other target is decided by where the rows are.
+    wanted.extend(deferrable.iter().map(|model| model.here[0].clone()));
+    if other.is_favored {
+        let favored = other.observe(&deferrable).await?;
+        wanted.retain(|table| !favored.tables.contains_key(table) && !favored.unreadable.contains_key(table));
+        let mut seen =
+            if wanted.is_empty() { Observation::default() } else { states(lake, &wanted, scope.shown).await? };
+        seen.tables.extend(favored.tables);
+        seen.unreadable.extend(favored.unreadable);
+        return Ok(seen);
+    }
+    let mut seen = states(lake, &wanted, scope.shown).await?;
+    let is_missing = |model: &Deferrable| seen.tables.get(&model.here[0]).is_some_and(Option::is_none);
+    let missing: Vec<Deferrable> = deferrable.into_iter().filter(is_missing).collect();
+    if !missing.is_empty() {
+        let found = other.observe(&missing).await?;
+        seen.tables.extend(found.tables);
+        seen.unreadable.extend(found.unreadable);
+    }
+    Ok(seen)
 }
 
 /// Reads tables, some at a time.
@@ -233,14 +270,14 @@ async fn states(lake: &Lake, wanted: &BTreeSet<TableName>, shown: Shown) -> Resu
 }
 
 /// What readers are shown of a table.
-enum ForReaders {
+pub(super) enum ForReaders {
     /// None if the table does not exist.
     Released(Option<Arc<TableState>>),
     /// Only a run that did not come to its end has built it.
     Unreleased,
 }
 
-async fn state_for_readers(
+pub(super) async fn state_for_readers(
     lake: &Lake,
     name: &TableName,
     released: Option<&Released>,

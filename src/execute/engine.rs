@@ -67,7 +67,7 @@ impl Engine {
         Ok(Self { hash_joins, merge_joins, settings })
     }
 
-    /// Lets plans read tables of a second lake.
+    /// Lets plans read the tables of a second lake, which is never written to.
     pub fn add_other_lake(&self, lake: Arc<dyn ObjectStore>) {
         let url = Url::parse(OTHER_LAKE_URL).expect("an address of ours is a URL");
         self.hash_joins.runtime_env().register_object_store(&url, lake);

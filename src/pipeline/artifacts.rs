@@ -85,7 +85,7 @@ impl<'a> Artifacts<'a> {
             folder: LocalBackend::new(loaded.workspace.root.join(&target_path)),
             target_path,
             request,
-            invocation: Invocation::new(id, now, now, host.variables()),
+            invocation: Invocation::new(id, now, now, host.variables()).of_target(&loaded.project.target.name),
             hide,
         }
     }

@@ -14,7 +14,7 @@ use super::source_buckets::open_source_bucket;
 use super::test_texts::{TestTexts, test_texts, traced_texts};
 use crate::analyze::{Planner, TypedModel, Typing, quarantine_table};
 use crate::artifacts::test_aliases;
-use crate::catalog::CatalogSource;
+use crate::catalog::{CatalogSource, OtherTarget};
 use crate::check::{self, Guarded, HooksOfModels, PlannedTests, StoredByDefault, StoringTests};
 use crate::diag::{Checked, Code, Diagnostic, Sink};
 use crate::graph::{self, Dag};
@@ -65,6 +65,8 @@ pub(crate) struct Loaded {
     pub rendered: Rendered,
     pub dag: Dag,
     pub files: SourceFiles,
+    /// The target whose tables are read where this one has none, if the command asks for that.
+    pub other: Option<OtherTarget>,
 }
 
 impl Loaded {
@@ -197,6 +199,7 @@ impl Compiled {
             typed: &self.typed,
             lake: lake.clone(),
             folder: self.loaded.source_folder(),
+            other: self.loaded.other.as_ref(),
         }
     }
 
@@ -238,7 +241,7 @@ pub(crate) fn load(
     let project = project::load(&found, files, request, sink)?;
     let rendered = template::render_models(&project, files, host, &mut Introspection::of(&project), sink)?;
     let dag = graph::build(&project, &rendered, sink)?;
-    Ok(Loaded { workspace: workspace.clone(), project, rendered, dag, files: std::mem::take(files) })
+    Ok(Loaded { workspace: workspace.clone(), project, rendered, dag, files: std::mem::take(files), other: None })
 }
 
 /// Types every model.

@@ -11,7 +11,7 @@ use crate::execute::{Engine, Observer, peek};
 use crate::failure::Failure;
 use crate::incremental::{Build, Decider, Refresh};
 use crate::name::{ModelName, TableKey};
-use crate::plan::{self, BackfillPlan, Cutting, RunPlan, Step};
+use crate::plan::{self, BackfillPlan, Cutting, RunPlan, Step, announcement};
 use crate::run::{Done, RunContext, RunIdentity, RunPace};
 use crate::store::{Lake, Released, StoreError};
 
@@ -31,6 +31,9 @@ pub(crate) struct Planned<'a> {
     /// The models that the tests of a model read.
     tested_with: TestedWith,
 }
+
+/// So many tables of another target are named before a run; the plan names all.
+const MOST_ELSEWHERE: usize = 8;
 
 type TestedWith = BTreeMap<ModelName, BTreeSet<ModelName>>;
 
@@ -80,6 +83,31 @@ impl<'a> Planned<'a> {
         }
         let plan = planned(&catalog, &request, &tested_with);
         Ok(Self { request, catalog, plan, tested_with })
+    }
+
+    /// What is said before the plan is done: how many models are built and why, and what is read from another target.
+    pub fn announcement(&self) -> Vec<String> {
+        let mut lines = announcement(&self.plan);
+        if !lines.is_empty() {
+            lines.extend(self.read_elsewhere());
+        }
+        lines
+    }
+
+    /// The tables that are read from another target. Returns `None` if there are none.
+    fn read_elsewhere(&self) -> Option<String> {
+        let target = self.catalog.other_target?;
+        let names: Vec<String> = self.catalog.observed(|observed| {
+            let states = observed.tables.iter().filter_map(|(name, state)| Some((name, state.as_ref()?)));
+            let elsewhere = states.filter(|(_, state)| state.elsewhere.is_some());
+            elsewhere.map(|(name, state)| format!("{name}@{}", state.version)).collect()
+        });
+        let shown = names.iter().take(MOST_ELSEWHERE).cloned().collect::<Vec<_>>().join(", ");
+        match names.len().saturating_sub(MOST_ELSEWHERE) {
+            _ if names.is_empty() => None,
+            0 => Some(format!("read from target `{target}`: {shown}")),
+            more => Some(format!("read from target `{target}`: {shown} and {more} more")),
+        }
     }
 
     /// The run that does the plan.

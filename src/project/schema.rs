@@ -103,6 +103,7 @@ pub(crate) const TARGET: Keys = Keys {
         "sources",
         "vars",
         "env_vars",
+        "defer",
     ],
     harmless: &[],
     unused: &[],

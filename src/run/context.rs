@@ -146,8 +146,13 @@ impl<'a> RunContext<'a> {
             catalog.remember(&table, state);
         }
         for parent in model.models_read().filter_map(|name| catalog.typed.get(&name)) {
+            let before = catalog.state_of(&parent.table);
+            // What is read from another target stays as it was pinned: this run and its like do not write there.
+            if before.as_ref().is_some_and(|before| before.elsewhere.is_some()) {
+                continue;
+            }
             let state = catalog.lake.observe(&parent.table).await?;
-            let before = catalog.state_of(&parent.table).map(|before| before.version);
+            let before = before.map(|before| before.version);
             if before != state.as_ref().map(|state| state.version) {
                 self.inputs_moved.store(true, Ordering::Relaxed);
             }

@@ -52,7 +52,7 @@ pub(crate) use lost_files::LostFiles;
 pub(crate) use metered::Requests;
 pub(crate) use orphans::Orphan;
 pub(crate) use proof::{Health, HealthFinding, RaceShape, prove};
-pub(crate) use release::{Release, Released};
+pub(crate) use release::{Numbered, Release, Released};
 pub(crate) use restore::{Restoration, Restored};
 pub(crate) use retry_policy::RetryPolicy;
 pub(crate) use run_records::KeptRuns;
@@ -252,6 +252,11 @@ impl Lake {
     /// A version of a table as readers see it, without its ledger. Returns `None` if the table does not exist.
     pub async fn at_version(&self, name: &TableName, version: Version) -> Result<Option<Arc<TableState>>, StoreError> {
         Ok(self.snapshot(&self.log(name)?, Some(version)).await?.map(Arc::new))
+    }
+
+    /// The same state with its ledger.
+    pub async fn with_ledger(&self, name: &TableName, state: &TableState) -> Result<Arc<TableState>, StoreError> {
+        Ok(Arc::new(observe::complete(&self.log(name)?, state.clone()).await?))
     }
 
     async fn snapshot(&self, log: &TableLog, version: Option<Version>) -> Result<Option<TableState>, StoreError> {

@@ -76,6 +76,17 @@ pub(crate) struct TableState {
     pub since: SinceLedger,
     /// The newest version that may have changed rows: all later ones only rearranged files.
     pub data_version: Version,
+    /// Where it is, if it was read in the place of a table that is not in the lake.
+    pub elsewhere: Option<Arc<Elsewhere>>,
+}
+
+/// A table of another target that is read in the place of one of this target. It is never written to, and no release of
+/// this target shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Elsewhere {
+    pub target: String,
+    /// Its name there.
+    pub table: TableName,
 }
 
 /// What must be read of a log to know its table: the newest checkpoint, and all commits after it.
@@ -127,7 +138,8 @@ impl TableState {
 
     /// This state as the input of another table.
     pub fn as_input(&self) -> InputVersion {
-        InputVersion::Table { id: self.id.clone(), version: self.version, ledger: self.transaction }
+        let target = self.elsewhere.as_ref().map(|elsewhere| elsewhere.target.clone());
+        InputVersion::Table { id: self.id.clone(), version: self.version, ledger: self.transaction, target }
     }
 
     /// Why no part of the table can be built alone, if so: without a ledger, or after a change by something else, files

@@ -28,6 +28,9 @@ pub(crate) enum InputVersion {
         version: Version,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         ledger: Option<LedgerName>,
+        /// The target that it was read from, if that was another one. Ids tell tables apart; this is for people.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        target: Option<String>,
     },
     /// A digest of a source's list of files: paths, sizes and times.
     Files(String),
@@ -88,11 +91,19 @@ impl InputVersion {
         *self != InputVersion::Missing
     }
 
+    /// The target that it was read from, if that was another one.
+    pub fn target(&self) -> Option<&str> {
+        match self {
+            InputVersion::Table { target, .. } => target.as_deref(),
+            InputVersion::Files(_) | InputVersion::Missing => None,
+        }
+    }
+
     fn compare(&self, other: &InputVersion) -> Option<Ordering> {
         match (self, other) {
             (
-                InputVersion::Table { id, version, ledger },
-                InputVersion::Table { id: other_id, version: other_version, ledger: other_ledger },
+                InputVersion::Table { id, version, ledger, .. },
+                InputVersion::Table { id: other_id, version: other_version, ledger: other_ledger, .. },
             ) => {
                 let order = version.cmp(other_version);
                 (id == other_id && (order != Ordering::Equal || ledger == other_ledger)).then_some(order)
@@ -109,7 +120,7 @@ mod tests {
     fn made_of(fingerprint: &str, versions: &[(&str, u64)]) -> Provenance {
         let inputs = versions.iter().map(|(name, version)| {
             let id = format!("id of {name}");
-            ((*name).into(), InputVersion::Table { id, version: Version::new(*version), ledger: None })
+            ((*name).into(), InputVersion::Table { id, version: Version::new(*version), ledger: None, target: None })
         });
         Provenance { fingerprint: fingerprint.into(), inputs: inputs.collect() }
     }
@@ -135,10 +146,12 @@ mod tests {
             id: "x".to_owned(),
             version: Version::new(1),
             ledger: LedgerName::from_transaction(ledger),
+            target: None,
         };
         assert_eq!(at(1).compare(&at(1)), Some(Ordering::Equal));
         assert_eq!(at(1).compare(&at(2)), None, "it went back, and came to the same version again");
-        let table = |id: &str| InputVersion::Table { id: id.to_owned(), version: Version::new(1), ledger: None };
+        let table =
+            |id: &str| InputVersion::Table { id: id.to_owned(), version: Version::new(1), ledger: None, target: None };
         assert_eq!(table("x").compare(&table("y")), None);
         assert_eq!(table("x").compare(&InputVersion::Missing), None);
     }

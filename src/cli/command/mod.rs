@@ -53,19 +53,17 @@ macro_rules! commands {
 }
 
 impl Command {
-    /// Lets a command that builds or tests work on something else.
-    pub fn select(&mut self, wanted: SelectArgs) {
-        if let Command::Run(run) = self {
-            run.what.select = wanted;
-        } else if let Command::Build(build) = self {
-            build.what.select = wanted;
-        } else if let Command::Seed(seed) = self {
-            seed.select = wanted;
-        } else if let Command::Snapshot(snapshot) = self {
-            snapshot.select = wanted;
-        } else if let Command::Test(test) = self {
-            test.select = wanted;
-        }
+    /// Lets a command that builds or tests work on something else. Where it defers to stays as it was.
+    pub fn select(&mut self, wanted: Vec<String>) {
+        let selected = match self {
+            Command::Run(run) => &mut run.what.select,
+            Command::Build(build) => &mut build.what.select,
+            Command::Seed(seed) => &mut seed.select,
+            Command::Snapshot(snapshot) => &mut snapshot.select,
+            Command::Test(test) => &mut test.select,
+            _ => return,
+        };
+        *selected = SelectArgs { select: wanted, state: selected.state.take(), ..SelectArgs::default() };
     }
 }
 

@@ -1,7 +1,7 @@
 //! `karat query` and `karat show`: rows of the tables as they are.
 
 use crate::cli::app::App;
-use crate::cli::args::{EngineArgs, ProjectArgs};
+use crate::cli::args::{DeferArgs, EngineArgs, ProjectArgs};
 use crate::cli::exit::{Exit, done};
 use crate::diag::Sink;
 use crate::figures::counted;
@@ -44,6 +44,11 @@ struct ShownArgs {
     #[arg(long, short, value_name = "FORMAT", default_value = "table")]
     output: RowFormat,
     #[command(flatten)]
+    defer: DeferArgs,
+    /// The folder of a stored manifest: --defer reads the tables of its target
+    #[arg(long, value_name = "DIR", help_heading = "Defer")]
+    state: Option<String>,
+    #[command(flatten)]
     project: ProjectArgs,
     #[command(flatten)]
     engine: EngineArgs,
@@ -81,6 +86,7 @@ impl ShownArgs {
     /// Runs a SELECT and writes its rows.
     fn write(&self, app: &App<'_>, mut compiled: Compiled, sql: &str) -> Result<Exit, Exit> {
         compiled.add_failing_rows(sql);
+        let compiled = app.defer(compiled, &self.project, self.defer.request(self.state.as_ref()))?;
         let shown = if self.live { Shown::Live } else { Shown::Released };
         let rows = query(app, &compiled, QueryRequest { sql, limit: self.limit, shown }, &self.engine)?;
         app.console.with_out(|out| write_rows(self.output, &rows.schema, &rows.batches, out));

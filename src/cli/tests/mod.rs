@@ -4,6 +4,7 @@ mod added_to_tables;
 mod backfill;
 mod batches;
 mod crash_sweep;
+mod defer;
 mod files;
 mod planning;
 mod project;

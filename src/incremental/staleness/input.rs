@@ -54,8 +54,8 @@ impl SubjectInput<'_> {
         match (made_of.inputs.get(name), &self.version) {
             (None, _) => Err(Cause::InputNew { input }),
             // Versions of two tables cannot be compared, even under one name.
-            (Some(InputVersion::Table { id, .. }), InputVersion::Table { id: now, .. }) if id != now => {
-                Err(Cause::InputAnew { input })
+            (Some(then @ InputVersion::Table { id, .. }), InputVersion::Table { id: now, .. }) if id != now => {
+                Err(self.moved(input.clone(), then).unwrap_or(Cause::InputAnew { input }))
             }
             // The table was restored, or the lake was put back from a copy: what was read is not there any more.
             (Some(InputVersion::Table { version, .. }), InputVersion::Table { version: now, .. }) if version > now => {
@@ -79,11 +79,24 @@ impl SubjectInput<'_> {
             }
             // The same list of files. It has no versions, so nothing can have changed after any.
             (Some(recorded), now) if recorded == now => Ok(Version::FIRST),
-            (Some(_), InputVersion::Missing) => Err(Cause::InputGone { input }),
+            (Some(then), InputVersion::Missing) => {
+                Err(self.moved(input.clone(), then).unwrap_or(Cause::InputGone { input }))
+            }
             (Some(_), InputVersion::Files(_)) => Err(Cause::Files { input }),
             // It was missing, or a source, and now it is a table.
             (Some(_), InputVersion::Table { .. }) => Err(Cause::InputAnew { input }),
         }
+    }
+
+    /// The cause if the table was read from another target than it is now, or not now.
+    fn moved(&self, input: TableKey, then: &InputVersion) -> Option<Cause> {
+        let now = self.version.target();
+        (then.target() != now).then(|| Cause::InputElsewhere {
+            input,
+            then: then.target().map(str::to_owned),
+            now: now.map(str::to_owned),
+            is_there: self.version.is_there(),
+        })
     }
 
     /// Whether the table is known to have had another ledger at this version: then it was put back as it was before, and
