@@ -23,6 +23,8 @@ pub(crate) struct OtherTarget {
     pub tables: BTreeMap<ModelName, TableName>,
     /// Whether its tables are read although this target has them too.
     pub is_favored: bool,
+    /// Whether the newest versions are read, whether they were released or not.
+    is_live: bool,
     /// The release that is read, the same one until the command ends.
     release: Arc<OnceCell<Option<Numbered>>>,
 }
@@ -43,7 +45,12 @@ impl fmt::Debug for OtherTarget {
 
 impl OtherTarget {
     pub fn new(name: String, lake: Lake, tables: BTreeMap<ModelName, TableName>, is_favored: bool) -> Self {
-        Self { name, lake, tables, is_favored, release: Arc::default() }
+        Self { name, lake, tables, is_favored, is_live: false, release: Arc::default() }
+    }
+
+    /// The same target, whose newest versions are read, whether they were released or not.
+    pub fn live(self) -> Self {
+        Self { is_live: true, ..self }
     }
 
     /// The models of which something is looked at and nothing is built.
@@ -72,7 +79,7 @@ impl OtherTarget {
     /// Returns an error if the store does not answer, or if a table is there that no complete run has released.
     pub(super) async fn observe(&self, wanted: &[Deferrable]) -> Result<Observation, Failure> {
         let release = self.release.get_or_try_init(|| self.lake.newest_release()).await;
-        let release = release.map_err(|error| self.failed(error))?.as_ref();
+        let release = release.map_err(|error| self.failed(error))?.as_ref().filter(|_| !self.is_live);
         let read = wanted.iter().map(|model| async move {
             // A table of bad records goes with the rows: without rows to read there are none.
             let rows = self.state(&model.there[0], release).await;

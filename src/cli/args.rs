@@ -200,7 +200,14 @@ impl DeferArgs {
         let is_asked = if self.no_defer { Some(false) } else { self.defer.then_some(true) };
         let to = self.defer_to.as_deref();
         let state = state.map(String::as_str);
-        DeferRequest { is_asked, to, folder: self.defer_state.as_deref(), state, is_favored: self.favor_state }
+        DeferRequest {
+            is_asked,
+            to,
+            folder: self.defer_state.as_deref(),
+            state,
+            is_favored: self.favor_state,
+            is_live: false,
+        }
     }
 }
 

@@ -22,6 +22,8 @@ pub(crate) struct DeferRequest<'r> {
     pub state: Option<&'r str>,
     /// `--favor-state`.
     pub is_favored: bool,
+    /// Whether the newest versions are read instead of what was released.
+    pub is_live: bool,
 }
 
 /// Where tables are read that this target lacks.
@@ -31,10 +33,10 @@ pub(crate) struct DeferPlace {
     /// What the stored manifest calls the tables; `None` for what the project calls them in that target.
     stored: Option<BTreeMap<ModelName, TableName>>,
     is_favored: bool,
+    is_live: bool,
 }
 
-const WHERE: &str =
-    "`--defer-to TARGET` names a target of the project; so does `defer: TARGET` in the target that you work in";
+const WHERE: &str = "`--defer-to TARGET` names it, or `--from TARGET` of `karat clone`, or `defer: TARGET` in the target that is worked in";
 
 impl Loaded {
     /// Where this command reads the tables that it does not build and the target lacks. Returns `None` if nowhere.
@@ -45,21 +47,21 @@ impl Loaded {
     ///
     /// Returns what to say if deferring was asked for and nothing says where to, or if the stored manifest cannot be read.
     pub fn defer_place(&self, request: &DeferRequest<'_>) -> Result<Option<DeferPlace>, Diagnostic> {
-        let DeferRequest { is_asked, to, folder, state, is_favored } = *request;
+        let DeferRequest { is_asked, to, folder, state, is_favored, is_live } = *request;
         let own = self.project.target.defer.as_ref().map(|target| target.value.as_str());
         let is_wanted = is_asked.unwrap_or(to.is_some() || folder.is_some() || own.is_some());
         if !is_wanted {
             return Ok(None);
         }
-        let of_target = |target: &str| DeferPlace { target: target.to_owned(), stored: None, is_favored };
+        let of_target = |target: &str| DeferPlace { target: target.to_owned(), stored: None, is_favored, is_live };
         let place = match (to, folder, own, state) {
             (Some(target), ..) | (None, None, Some(target), _) => of_target(target),
             (None, Some(folder), ..) | (None, None, None, Some(folder)) => {
                 let (target, tables) = self.stored_tables(folder)?;
-                DeferPlace { target, stored: Some(tables), is_favored }
+                DeferPlace { target, stored: Some(tables), is_favored, is_live }
             }
             (None, None, None, None) => {
-                let diagnostic = Diagnostic::error(Code::InvalidConfig, "`--defer` does not say which target is read");
+                let diagnostic = Diagnostic::error(Code::InvalidConfig, "it is not said which target is read");
                 return Err(diagnostic.help(WHERE).help("or `--state DIR` names the folder of a stored manifest"));
             }
         };
@@ -89,6 +91,7 @@ impl DeferPlace {
     pub fn other_target(self, there: &Loaded, lake: Lake) -> OtherTarget {
         let declared = || there.rendered.outlines().map(|model| (model.name.clone(), model.table.clone())).collect();
         let tables = self.stored.unwrap_or_else(declared);
-        OtherTarget::new(self.target, lake, tables, self.is_favored)
+        let other = OtherTarget::new(self.target, lake, tables, self.is_favored);
+        if self.is_live { other.live() } else { other }
     }
 }

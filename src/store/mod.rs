@@ -4,6 +4,7 @@ mod backend;
 mod checkpoint;
 mod commit;
 mod commit_bytes;
+mod copy;
 mod delta_source;
 mod error;
 #[cfg(test)]
@@ -43,6 +44,7 @@ mod unreadable;
 pub(crate) use backend::{Away, LeadsOut, LinkPolicy, LocalBackend, SyncedFiles, Uploads, Watch, open_bucket};
 pub(crate) use commit::{Change, CommitOutcome, Committer, kept, onto};
 pub(crate) use commit_bytes::{CommitInfo, Maker};
+pub(crate) use copy::{CopiedTable, TableCopy};
 pub(crate) use delta_source::{DeltaSource, read_delta_source};
 pub(crate) use error::{StoreError, io_error};
 pub(crate) use gc::{Collection, Removal};

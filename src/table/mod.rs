@@ -3,6 +3,7 @@
 mod backfill;
 mod bad_record_count;
 mod conflict;
+mod copied_ledger;
 mod fingerprint;
 mod freshness;
 mod layers;
@@ -26,6 +27,7 @@ pub(crate) use crate::delta::{DataFile, PartitionValues, SharedText, Version};
 pub(crate) use backfill::Backfill;
 pub(crate) use bad_record_count::BadRecordCount;
 pub(crate) use conflict::{Resolution, resolve_conflict};
+pub(crate) use copied_ledger::{LedgerCopy, StaleSlices};
 pub(crate) use fingerprint::Fingerprint;
 pub(crate) use freshness::behind;
 pub(crate) use layout::{FileDigest, FileDigests, SliceLayout};
@@ -139,7 +141,8 @@ impl TableState {
     /// This state as the input of another table.
     pub fn as_input(&self) -> InputVersion {
         let target = self.elsewhere.as_ref().map(|elsewhere| elsewhere.target.clone());
-        InputVersion::Table { id: self.id.clone(), version: self.version, ledger: self.transaction, target }
+        let ledger = self.transaction;
+        InputVersion::Table { id: self.id.clone(), version: self.version, ledger, target, copied: false }
     }
 
     /// Why no part of the table can be built alone, if so: without a ledger, or after a change by something else, files

@@ -31,11 +31,19 @@ pub(crate) enum InputVersion {
         /// The target that it was read from, if that was another one. Ids tell tables apart; this is for people.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         target: Option<String>,
+        /// Whether the rows that were made of it were copied of that target, and not computed here.
+        #[serde(default, skip_serializing_if = "is_false")]
+        copied: bool,
     },
     /// A digest of a source's list of files: paths, sizes and times.
     Files(String),
     /// The input did not exist.
     Missing,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "that is how serde calls it")]
+fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 /// The first half of the hash of a provenance.
@@ -99,6 +107,11 @@ impl InputVersion {
         }
     }
 
+    /// Whether the rows that were made of it were copied of another target.
+    pub fn is_of_a_copy(&self) -> bool {
+        matches!(self, InputVersion::Table { copied: true, .. })
+    }
+
     fn compare(&self, other: &InputVersion) -> Option<Ordering> {
         match (self, other) {
             (
@@ -120,7 +133,10 @@ mod tests {
     fn made_of(fingerprint: &str, versions: &[(&str, u64)]) -> Provenance {
         let inputs = versions.iter().map(|(name, version)| {
             let id = format!("id of {name}");
-            ((*name).into(), InputVersion::Table { id, version: Version::new(*version), ledger: None, target: None })
+            (
+                (*name).into(),
+                InputVersion::Table { id, version: Version::new(*version), ledger: None, target: None, copied: false },
+            )
         });
         Provenance { fingerprint: fingerprint.into(), inputs: inputs.collect() }
     }
@@ -147,11 +163,17 @@ mod tests {
             version: Version::new(1),
             ledger: LedgerName::from_transaction(ledger),
             target: None,
+            copied: false,
         };
         assert_eq!(at(1).compare(&at(1)), Some(Ordering::Equal));
         assert_eq!(at(1).compare(&at(2)), None, "it went back, and came to the same version again");
-        let table =
-            |id: &str| InputVersion::Table { id: id.to_owned(), version: Version::new(1), ledger: None, target: None };
+        let table = |id: &str| InputVersion::Table {
+            id: id.to_owned(),
+            version: Version::new(1),
+            ledger: None,
+            target: None,
+            copied: false,
+        };
         assert_eq!(table("x").compare(&table("y")), None);
         assert_eq!(table("x").compare(&InputVersion::Missing), None);
     }

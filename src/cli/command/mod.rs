@@ -4,6 +4,7 @@ mod backfill;
 mod build;
 mod chart;
 mod clean;
+mod clone;
 mod compile;
 mod completions;
 mod demo;
@@ -119,6 +120,8 @@ commands! {
     Runs(runs::RunsCommand),
     /// List the versions of a table
     History(history::HistoryCommand),
+    /// Copy tables of another target, as it has released them, into this one
+    Clone(clone::CloneCommand),
     /// Compare two states of a table: targets, releases or versions
     Diff(diff::DiffCommand),
     /// Restore an old version of a table as its newest

@@ -52,7 +52,7 @@ fn the_other_target_is_never_written_to_and_no_release_shows_its_tables() {
     }
     assert_eq!(before, contents(&project.path().join("prod")));
     let releases = contents(&project.path().join("dev/_karat/releases"));
-    let newest = releases.iter().filter(|(name, _)| name.ends_with(".json")).next_back().unwrap().1;
+    let newest = releases.iter().rfind(|(name, _)| name.ends_with(".json")).unwrap().1;
     let newest: serde_json::Value = serde_json::from_slice(newest).unwrap();
     let tables: Vec<&String> = newest["tables"].as_object().unwrap().keys().collect();
     assert_eq!(tables, ["shop.daily", "shop.total"]);

@@ -3,6 +3,7 @@
 mod added_to_tables;
 mod backfill;
 mod batches;
+mod clone;
 mod crash_sweep;
 mod defer;
 mod files;

@@ -157,6 +157,19 @@ impl InputRead {
     }
 }
 
+/// Whether something was copied together with what is recorded of it, and a dimension that it reads had changed since it was made of
+/// it, or is not the one that was copied: such a change restates nothing, here as there.
+pub(super) fn is_kept_dimension(
+    name: &TableKey,
+    input: &SubjectInput<'_>,
+    made_of: &Provenance,
+    all: &InputReads,
+) -> bool {
+    let is_of_a_copy = made_of.inputs.get(name).is_some_and(InputVersion::is_of_a_copy);
+    let reads = all.get(name).map_or(&[] as &[InputRead], Vec::as_slice);
+    is_of_a_copy && input.version.is_there() && !reads.is_empty() && reads.iter().all(|read| read.is_dimension)
+}
+
 /// Returns why something is stale that was made of an input which is not read any more.
 pub(super) fn dropped_input(inputs: &Inputs<'_>, made_of: &Provenance) -> Option<Cause> {
     let dropped = made_of.inputs.keys().find(|input| !inputs.contains_key(*input))?;

@@ -48,7 +48,7 @@ fn lake(store: &Arc<InMemory>) -> Lake {
 fn provenance(version: Version) -> Arc<Provenance> {
     let inputs = BTreeMap::from([(
         "input".into(),
-        InputVersion::Table { id: "id".to_owned(), version, ledger: None, target: None },
+        InputVersion::Table { id: "id".to_owned(), version, ledger: None, target: None, copied: false },
     )]);
     Arc::new(Provenance { fingerprint: "code".into(), inputs })
 }

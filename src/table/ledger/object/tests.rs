@@ -16,6 +16,7 @@ fn provenance(number: u64) -> Arc<Provenance> {
             version: Version::new(number),
             ledger: None,
             target: None,
+            copied: false,
         },
     };
     let inputs = BTreeMap::from([(format!("schema.table_{number}").as_str().into(), version)]);
