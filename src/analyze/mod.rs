@@ -50,6 +50,7 @@ use datafusion::config::ConfigOptions;
 use datafusion::logical_expr::LogicalPlan;
 
 pub(crate) use crate::name::SOURCE_FILE;
+pub(crate) use aggregate::{RunningAggregate, UseOwnAggregates, running};
 pub(crate) use arithmetic::ArithmeticFault;
 pub(crate) use cast_fault::CastFault;
 pub(crate) use foreign::Rewrite;
