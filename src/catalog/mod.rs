@@ -4,6 +4,8 @@
 //! remembered, so that the steps after it read what was just written and decide by it. Whoever decides looks at everything
 //! under one lock ([`Catalog::observed`]): copies of a thousand tables for each of a thousand steps would be quadratic.
 
+mod for_readers;
+mod observation_scope;
 mod observe;
 mod other_target;
 mod sources;
@@ -11,7 +13,8 @@ mod sources;
 use std::collections::BTreeMap;
 use std::sync::{Arc, MutexGuard};
 
-pub(crate) use observe::{CatalogSource, ObservationScope, Shown, observe};
+pub(crate) use observation_scope::{ObservationScope, Shown};
+pub(crate) use observe::{CatalogSource, observe};
 pub(crate) use other_target::OtherTarget;
 use sources::list_all;
 pub(crate) use sources::{is_at, list_sources, no_file};

@@ -5,114 +5,20 @@ use std::sync::Arc;
 
 use futures::stream::StreamExt;
 
+use super::for_readers::{ForReaders, state_for_readers};
+use super::observation_scope::{ObservationScope, Shown};
 use super::other_target::{Deferrable, OtherTarget};
 use super::sources::list_all;
 use super::{Catalog, Known};
-use crate::analyze::{Input, TypedModel, quarantine_table};
-use crate::check::{CheckBatch, Guards};
+use crate::analyze::TypedModel;
 use crate::failure::Failure;
 use crate::incremental::{FilesSeen, Windows, facts_of_bad_records, facts_to_read};
 use crate::locked::Locked;
 use crate::name::{ModelName, TableName};
 use crate::project::Project;
 use crate::run_record::RunRecord;
-use crate::store::{Lake, Observation, READ_AT_ONCE, Released, SourceFolder, StoreError};
-use crate::table::{FactsName, SourceFacts, TableState};
-
-/// Which state of a table readers are shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum Shown {
-    /// The one of the newest release: what the last complete run has left.
-    Released,
-    /// The newest.
-    #[default]
-    Live,
-}
-
-/// What is looked at.
-#[derive(Debug, Default)]
-pub(crate) struct ObservationScope {
-    pub(super) tables: BTreeSet<TableName>,
-    /// Tables that belong to no release, and are shown as they are.
-    unreleased: BTreeSet<TableName>,
-    sources: BTreeSet<TableName>,
-    /// Models for which decisions will be made: these need to know what source files held when they were read.
-    pub(super) decided: Vec<ModelName>,
-    shown: Shown,
-    /// Whether records of runs are read.
-    reads_runs: bool,
-    /// Whether a source that cannot be listed is left out.
-    is_lenient: bool,
-}
-
-impl ObservationScope {
-    /// Everything that these models write or read, and what their tests read.
-    pub fn of_models(typed: &BTreeMap<ModelName, TypedModel>, order: &[ModelName], guards: &Guards) -> Self {
-        let mut scope = Self { decided: order.to_vec(), ..Self::default() };
-        for model in order.iter().filter_map(|name| typed.get(name)) {
-            scope.tables.insert(model.table.clone());
-            let tested = guards.get(&model.name).into_iter().flatten().flat_map(CheckBatch::inputs);
-            tested.for_each(|input| scope.add(typed, &input));
-            for input in model.inputs() {
-                scope.add(typed, &input);
-                if matches!(input, Input::Source(_)) {
-                    scope.tables.insert(quarantine_table(&model.table));
-                }
-            }
-        }
-        scope
-    }
-
-    /// What a query or a data test reads.
-    pub fn of_inputs(typed: &BTreeMap<ModelName, TypedModel>, inputs: &BTreeSet<Input>, shown: Shown) -> Self {
-        let mut scope = Self { shown, ..Self::default() };
-        inputs.iter().for_each(|input| scope.add(typed, input));
-        scope
-    }
-
-    /// The tables of stored models and what these were made of. Source files that cannot be listed any more are no error:
-    /// what was made of them cannot be verified.
-    pub fn of_verification(typed: &BTreeMap<ModelName, TypedModel>, order: &[ModelName]) -> Self {
-        let mut scope = Self { is_lenient: true, ..Self::default() };
-        let models = order.iter().filter_map(|name| typed.get(name));
-        for model in models.filter(|model| model.config.materialized.is_stored()) {
-            scope.tables.insert(model.table.clone());
-            model.models_read().for_each(|name| scope.add(typed, &Input::Model(name)));
-            scope.sources.extend(model.sources_read());
-        }
-        scope
-    }
-
-    /// The tables of all models that have one.
-    pub fn of_tables(typed: &BTreeMap<ModelName, TypedModel>) -> Self {
-        let stored = typed.values().filter(|model| model.config.materialized.is_stored());
-        Self { tables: stored.map(|model| model.table.clone()).collect(), ..Self::default() }
-    }
-
-    /// The same, where a source that cannot be listed is left out.
-    pub fn lenient(self) -> Self {
-        Self { is_lenient: true, ..self }
-    }
-
-    fn add(&mut self, typed: &BTreeMap<ModelName, TypedModel>, input: &Input) {
-        match input {
-            Input::Model(name) => {
-                let Some(model) = typed.get(name) else { return };
-                // What a test has found is of interest although nothing was released, and just because of that.
-                let tables = if model.is_failing_rows() { &mut self.unreleased } else { &mut self.tables };
-                tables.insert(model.table.clone());
-            }
-            Input::Quarantine(name) => {
-                self.tables.extend(typed.get(name).map(|model| quarantine_table(&model.table)));
-            }
-            Input::Source(name) => {
-                self.sources.insert(name.clone());
-            }
-            Input::Runs(_) => self.reads_runs = true,
-            Input::This => {}
-        }
-    }
-}
+use crate::store::{Lake, Observation, READ_AT_ONCE, SourceFolder, StoreError};
+use crate::table::{FactsName, SourceFacts};
 
 /// Where to look.
 #[derive(Clone)]
@@ -266,48 +172,5 @@ async fn states(lake: &Lake, wanted: &BTreeSet<TableName>, shown: Shown) -> Resu
     match unreleased.first() {
         None => Ok(seen),
         Some(name) => Err(Failure::not_released(name)),
-    }
-}
-
-/// What readers are shown of a table.
-pub(super) enum ForReaders {
-    /// None if the table does not exist.
-    Released(Option<Arc<TableState>>),
-    /// Only a run that did not come to its end has built it.
-    Unreleased,
-}
-
-pub(super) async fn state_for_readers(
-    lake: &Lake,
-    name: &TableName,
-    released: Option<&Released>,
-) -> Result<ForReaders, StoreError> {
-    let state = match released {
-        Some(released) => as_released(lake, name, released).await?,
-        None => None,
-    };
-    match state {
-        Some(state) => Ok(ForReaders::Released(Some(state))),
-        None => match lake.observe(name).await? {
-            Some(_) => Ok(ForReaders::Unreleased),
-            None => Ok(ForReaders::Released(None)),
-        },
-    }
-}
-
-/// A table as a release has it. Returns `None` if it was removed since, and perhaps made anew.
-async fn as_released(
-    lake: &Lake,
-    name: &TableName,
-    released: &Released,
-) -> Result<Option<Arc<TableState>>, StoreError> {
-    match lake.at_version(name, released.version).await {
-        Ok(state) => Ok(state.filter(|state| state.id == released.id)),
-        // Another table under the same name does not have as many versions yet.
-        Err(error @ StoreError::Corrupt { .. }) => match lake.observe(name).await? {
-            Some(now) if now.id != released.id => Ok(None),
-            _ => Err(error),
-        },
-        Err(error) => Err(error),
     }
 }

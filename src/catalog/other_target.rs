@@ -7,7 +7,8 @@ use std::sync::Arc;
 use futures::stream::StreamExt;
 use tokio::sync::OnceCell;
 
-use super::observe::{ForReaders, ObservationScope, state_for_readers};
+use super::for_readers::{ForReaders, state_for_readers};
+use super::observation_scope::ObservationScope;
 use crate::analyze::{TypedModel, quarantine_table};
 use crate::failure::Failure;
 use crate::name::{ModelName, TableName};

@@ -1,5 +1,6 @@
-//! Where partitions and groups of peers begin among the rows of a batch.
+//! Where partitions and groups of peers begin among the rows of a batch, and what is asked of that.
 
+use std::fmt::Debug;
 use std::sync::Arc;
 
 use arrow::array::BooleanBufferBuilder;
@@ -60,4 +61,15 @@ pub(super) struct Boundaries {
     pub partitions: BooleanBuffer,
     /// Of each row whether it is the first of the rows of its partition that are equal in the window's order.
     pub peers: BooleanBuffer,
+}
+
+/// A window function that goes on from batch to batch.
+pub(super) trait WindowColumn: Debug + Send {
+    /// The results for the rows of a batch.
+    fn of_rows(&mut self, batch: &RecordBatch, boundaries: &Boundaries) -> Result<ArrayRef>;
+
+    /// Whether a batch must hold all peers of its rows.
+    fn needs_peers(&self) -> bool {
+        false
+    }
 }

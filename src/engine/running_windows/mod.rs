@@ -6,7 +6,7 @@
 //! peers of a row (`range`, the default with ORDER BY) waits until the next row is none of them.
 
 mod boundaries;
-mod column;
+mod known;
 mod operator;
 mod positions;
 mod rows;

@@ -7,8 +7,7 @@ use arrow::compute::{concat, interleave};
 use datafusion::common::Result;
 use datafusion::physical_expr::PhysicalExpr;
 
-use super::boundaries::Boundaries;
-use super::column::WindowColumn;
+use super::boundaries::{Boundaries, WindowColumn};
 
 /// What is counted.
 #[derive(Debug, Clone, Copy)]

@@ -9,8 +9,8 @@ use datafusion::common::Result;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::window::WindowExpr;
 
-use super::boundaries::{Boundaries, RowKeys};
-use super::column::{WindowColumn, column_of};
+use super::boundaries::{Boundaries, RowKeys, WindowColumn};
+use super::known::column_of;
 
 /// Adds the columns of window functions to batches of rows that come in the windows' order.
 #[derive(Debug)]

@@ -1,6 +1,5 @@
-//! A window function's column: what makes it, and which functions have one.
+//! Which window functions are known here, and what makes their columns.
 
-use std::fmt::Debug;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, UInt64Array};
@@ -16,20 +15,9 @@ use datafusion::physical_expr::window::{
 };
 use datafusion::physical_plan::windows::WindowUDFExpr;
 
-use super::boundaries::Boundaries;
+use super::boundaries::{Boundaries, WindowColumn};
 use super::positions::{Lag, Positions, RowPosition};
 use crate::analyze::{RunningAggregate, running};
-
-/// A window function that goes on from batch to batch.
-pub(super) trait WindowColumn: Debug + Send {
-    /// The results for the rows of a batch.
-    fn of_rows(&mut self, batch: &RecordBatch, boundaries: &Boundaries) -> Result<ArrayRef>;
-
-    /// Whether a batch must hold all peers of its rows.
-    fn needs_peers(&self) -> bool {
-        false
-    }
-}
 
 /// What makes the column of a window function over the columns of a schema. Returns `None` if the function is unknown here.
 ///
