@@ -210,13 +210,28 @@ impl Compiled {
         answer(&self.loaded.project, planner, &self.typed, question)
     }
 
-    /// The tables that the models write. Those with errors keep theirs.
-    pub fn written_tables(&self) -> BTreeSet<TableName> {
+    /// The texts of the data tests that are a SELECT, rendered.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the macros cannot be read.
+    pub(super) fn test_texts(&self, sink: &mut Sink) -> Checked<TestTexts> {
+        let planner = self.planner();
+        let answers = |question: &Question| self.answer(&planner, question);
+        test_texts(self.loaded.text_inputs(&self.loaded.files, &answers), &self.typed, sink)
+    }
+
+    /// The tables that the models and the data tests write. Models with errors keep theirs.
+    ///
+    /// # Errors
+    ///
+    /// Returns what is wrong with data tests of which there is no telling where they keep the rows that break them.
+    pub fn written_tables(&self) -> Result<BTreeSet<TableName>, Vec<Diagnostic>> {
         let mut tables: BTreeSet<TableName> = self.typed.values().flat_map(TypedModel::written_tables).collect();
         let untyped = self.loaded.rendered.outlines().filter(|model| !self.typed.contains_key(&model.name));
         tables.extend(untyped.flat_map(|model| [model.table.clone(), quarantine_table(&model.table)]));
-        tables.extend(tables_of_tests(&self.loaded.project));
-        tables
+        tables.extend(tables_of_tests(self)?);
+        Ok(tables)
     }
 }
 
