@@ -273,7 +273,7 @@ fn batches(guarded: Guarded<'_>, tested: &Tested<'_>, sink: &mut Sink) -> Vec<Ch
 }
 
 /// Returns a plan for the number of rows of a plan.
-fn counted(plan: LogicalPlan) -> LogicalPlan {
+pub(super) fn counted(plan: LogicalPlan) -> LogicalPlan {
     LogicalPlanBuilder::from(plan)
         .aggregate(Vec::<Expr>::new(), vec![count(lit(1_i64))])
         .and_then(LogicalPlanBuilder::build)

@@ -15,7 +15,9 @@ use super::test_texts::{TestTexts, test_texts, traced_texts};
 use crate::analyze::{Planner, TypedModel, Typing, quarantine_table};
 use crate::artifacts::test_aliases;
 use crate::catalog::CatalogSource;
-use crate::check::{self, Guarded, HooksOfModels, PlannedTests, StoredByDefault, StoringTests};
+use crate::check::{
+    self, Guarded, Guards, HooksOfModels, PlannedTests, StoredByDefault, StoringTests, plan_constraints,
+};
 use crate::diag::{Checked, Code, Diagnostic, Sink};
 use crate::graph::{self, Dag};
 use crate::host::Host;
@@ -187,6 +189,8 @@ pub(crate) struct Compiled {
     pub faults: Faults,
     /// What is run before and after models are built.
     pub hooks: HooksOfModels,
+    /// What contracts say of rows: no run commits any that break it.
+    pub constraints: Guards,
 }
 
 impl Compiled {
@@ -266,7 +270,13 @@ pub(crate) fn compile_models(loaded: Loaded, sink: &mut Sink) -> Compiled {
         let of_macros = traced.get(&model).map(|traced| planner.faults_of(traced, &typed));
         faults.add(model, of_macros.filter(|faults| !faults.is_empty()).unwrap_or(diagnostics));
     }
-    let mut compiled = Compiled { loaded, typed, faults, hooks: HooksOfModels::new() };
+    let constraints = plan_constraints(&loaded.project, &planner, &typed);
+    for (model, of_model) in constraints.faults {
+        faults.add(model, of_model);
+    }
+    constraints.warnings.into_iter().for_each(|warning| sink.warn(warning));
+    let constraints = constraints.guards;
+    let mut compiled = Compiled { loaded, typed, faults, hooks: HooksOfModels::new(), constraints };
     for fault in chart_faults(&compiled) {
         compiled.faults.add(fault.model, fault.faults);
     }

@@ -19,6 +19,7 @@ use crate::span::{Span, Spanned};
 use choice::{Choice, WrittenWords};
 
 mod choice;
+mod contract;
 mod freshness;
 mod on_schema_change;
 mod snapshot;
@@ -71,6 +72,8 @@ pub struct ModelConfig {
     pub hooks: ModelHooks,
     /// How old its newest slice may be.
     pub freshness: Option<Freshness>,
+    /// Where it says that its columns are those that YAML declares, if it does.
+    pub contract: Option<Span>,
     pub meta: BTreeMap<String, Value>,
 }
 
@@ -125,6 +128,10 @@ impl ModelConfig {
             on_schema_change: *on_schema_change.as_ref().unwrap_or(&OnSchemaChange::Fail),
         };
         chosen.check(&options, sink)?;
+        let contract = contract::read(settings, sink)?;
+        if chosen.is_incremental() && contract.is_some() {
+            contract::check_schema_change(settings, sink)?;
+        }
         Ok(ModelConfig {
             materialized: chosen,
             unique_key,
@@ -148,6 +155,7 @@ impl ModelConfig {
             snapshot: None,
             hooks: ModelHooks::read(settings),
             freshness: freshness::read(settings, sink)?,
+            contract,
             meta: meta(settings),
         })
     }

@@ -6,7 +6,7 @@ use super::model::{Column, Model};
 use super::node::{Node, YamlFields};
 use super::resource::ModelVersions;
 use super::schema::{self, Keys};
-use super::{chart, data_test, model_versions};
+use super::{chart, constraint, data_test, model_versions};
 use crate::diag::{Checked, Code, Diagnostic, Severity, Sink, nearest};
 use crate::name::{ModelName, NodeKind};
 use crate::span::{Span, Spanned};
@@ -89,7 +89,7 @@ pub(super) fn describe_model(model: &mut Model, name: &Spanned<String>, fields: 
     model.described_at = Some(name.span);
     model.description = fields.description(sink);
     // dbt takes both beside `config` as well.
-    for key in ["tags", "meta", "access", "group"] {
+    for key in ["tags", "meta", "access", "group", "contract"] {
         if let Some((key, node)) = fields.entries().iter().find(|(found, _)| found.value == key) {
             model.settings.set_node(key, node, sink);
         }
@@ -102,6 +102,7 @@ pub(super) fn describe_model(model: &mut Model, name: &Spanned<String>, fields: 
     model.written = fields.written_without(&apart);
     model.charts = chart::charts(fields, sink);
     model.columns = columns(fields, sink);
+    model.constraints = constraint::constraints(fields, None, sink);
     model.tests = data_test::read(fields, sink);
 }
 
@@ -154,7 +155,8 @@ pub(super) fn column(node: &Node, keys: &Keys, seen: &mut UniqueColumns, sink: &
     };
     let written = fields.written_without(&["name", "description", "data_type", "type", "data_tests", "tests"]);
     let tests = data_test::read(&fields, sink);
-    Ok(Column { name, description: fields.description(sink), data_type, tests, written })
+    let constraints = constraint::constraints(&fields, Some(&name), sink);
+    Ok(Column { name, description: fields.description(sink), data_type, tests, constraints, written })
 }
 
 /// The columns of one table so far.
@@ -248,7 +250,7 @@ models:
         let yaml = "
 macros: []
 modles: []
-models: [{name: daily, desciption: x, owner: ann, constraints: []}]
+models: [{name: daily, desciption: x, owner: ann, semantic_model: {}}]
 ";
         insta::assert_snapshot!(said("name: p", &[MODEL, ("models/a.yml", yaml)]), @r"
         error[unknown-key]: `modles` is not a key of a properties file
@@ -262,7 +264,7 @@ models: [{name: daily, desciption: x, owner: ann, constraints: []}]
         error[unknown-key]: `desciption` is not a key of a model
          --> models/a.yml:4:24
           |
-        4 | models: [{name: daily, desciption: x, owner: ann, constraints: []}]
+        4 | models: [{name: daily, desciption: x, owner: ann, semantic_model: {}}]
           |                        ^^^^^^^^^^
           |
           = help: did you mean `description`?
@@ -270,14 +272,14 @@ models: [{name: daily, desciption: x, owner: ann, constraints: []}]
         warning[unknown-key]: `owner` is not a key of a model, and does nothing
          --> models/a.yml:4:39
           |
-        4 | models: [{name: daily, desciption: x, owner: ann, constraints: []}]
+        4 | models: [{name: daily, desciption: x, owner: ann, semantic_model: {}}]
           |                                       ^^^^^
 
-        warning[unknown-key]: `constraints` is not used yet
+        warning[unknown-key]: `semantic_model` is not used yet
          --> models/a.yml:4:51
           |
-        4 | models: [{name: daily, desciption: x, owner: ann, constraints: []}]
-          |                                                   ^^^^^^^^^^^
+        4 | models: [{name: daily, desciption: x, owner: ann, semantic_model: {}}]
+          |                                                   ^^^^^^^^^^^^^^
         ");
     }
 

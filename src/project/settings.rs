@@ -43,11 +43,12 @@ enum Use {
     Kept,
 }
 
-const KNOWN: [&str; 20] = [
+const KNOWN: [&str; 21] = [
     "access",
     "alias",
     "batch_size",
     "begin",
+    "contract",
     "database",
     "enabled",
     "event_time",
@@ -138,8 +139,7 @@ const HARMLESS_FOR_SEEDS: [&str; 5] = ["description", "docs", "event_time", "gra
 const ONE_SELECT: &str = "a model is one SELECT; what runs before or after it belongs in a model of its own";
 const ALL_ROWS: &str = "files without rows of the batch's keys are not rewritten anyway; leave it out";
 
-const UNAVAILABLE: [(&str, &str); 8] = [
-    ("contract", "declare `data_tests` for the columns"),
+const UNAVAILABLE: [(&str, &str); 7] = [
     ("full_refresh", "use `karat run --full-refresh`"),
     ("incremental_predicates", ALL_ROWS),
     ("post-hook", ONE_SELECT),
