@@ -7,6 +7,8 @@
 mod accumulators;
 mod average;
 mod doubles;
+mod first_by_group;
+mod in_order;
 mod moments;
 mod rule;
 
@@ -26,6 +28,7 @@ use super::arithmetic::average_type;
 use accumulators::{ByGroup, Distinct, Frame, Plain, state_type};
 use average::Average;
 use doubles::{DoubleSum, Extreme};
+use in_order::InOrder;
 use moments::Moments;
 use rule::AggregateRule;
 
@@ -37,12 +40,15 @@ pub(super) struct Aggregate {
     text: Option<String>,
 }
 
-/// The functions that have other types than the engine's, under their names.
+/// The functions that have other types or accumulators than the engine's, under their names.
 pub(super) fn functions<'f>(
     known: impl Iterator<Item = (&'f String, &'f Arc<AggregateUDF>)>,
 ) -> Vec<(String, Arc<AggregateUDF>)> {
-    let averages = known.filter(|(_, function)| function.name() == "avg");
-    averages.map(|(name, function)| (name.clone(), Aggregate::function(function, None))).collect()
+    let own = |function: &Arc<AggregateUDF>| match function.name() {
+        "avg" => Some(Aggregate::function(function, None)),
+        _ => InOrder::function(function),
+    };
+    known.filter_map(|(name, function)| Some((name.clone(), own(function)?))).collect()
 }
 
 /// The call of an aggregate with karat's function, if it is one of these; `text` is how it reads.
