@@ -260,7 +260,7 @@ impl<'a> Planner<'a> {
                 names = planned.names;
                 // The text for the whole table has told what is to be told.
                 let plan = self.under_contract(planned.plan, rendered, &mut String::new(), &mut Sink::default());
-                let plan = plan.or_else(|_| Err(schema::other_columns(rendered, sink)))?;
+                let plan = plan.map_err(|_| schema::other_columns(rendered, sink))?;
                 let plan = schema::with_typed_nulls(plan, rendered, &mut Sink::default());
                 schema::check_same(&plan, &schema, rendered, sink)?;
                 Some(plan)

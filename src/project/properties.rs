@@ -97,6 +97,7 @@ pub(super) fn describe_model(model: &mut Model, name: &Spanned<String>, fields: 
     if let Some(config) = fields.get("config") {
         model.settings.set_all(config, sink);
     }
+    check_nested(fields, sink);
     // Charts are of karat alone: other tools that read artifacts know no such key.
     let apart = ["name", "description", "charts", "columns", "config", "data_tests", "tests"];
     model.written = fields.written_without(&apart);
@@ -104,6 +105,18 @@ pub(super) fn describe_model(model: &mut Model, name: &Spanned<String>, fields: 
     model.columns = columns(fields, sink);
     model.constraints = constraint::constraints(fields, None, sink);
     model.tests = data_test::read(fields, sink);
+}
+
+/// The keys below `docs` and `time_spine`, which only other tools read.
+fn check_nested(fields: &YamlFields<'_>, sink: &mut Sink) {
+    const DOCS: Keys = Keys::nested("`docs`", &["show", "node_color"]);
+    const TIME_SPINE: Keys = Keys::nested("`time_spine`", &["standard_granularity_column", "custom_granularities"]);
+    for (key, keys) in [("docs", &DOCS), ("time_spine", &TIME_SPINE)] {
+        let Some(node) = fields.get(key) else { continue };
+        if let Ok(inner) = YamlFields::of(node, &format!("`{key}`"), sink) {
+            keys.check(&inner, sink);
+        }
+    }
 }
 
 /// What to say of a name that no model or seed has.
@@ -145,6 +158,11 @@ pub(super) fn column(node: &Node, keys: &Keys, seen: &mut UniqueColumns, sink: &
     keys.check(&fields, sink);
     let name = fields.name("a column", sink)?;
     seen.add(&name, sink);
+    if let Some(config) = fields.get("config") {
+        let config = YamlFields::of(config, "`config` of a column", sink)?;
+        const CONFIG: Keys = Keys::nested("the config of a column", &["meta", "tags"]);
+        CONFIG.check(&config, sink);
+    }
     let data_type = match (fields.get("data_type"), fields.get("type")) {
         (Some(_), Some(other)) => {
             let message = format!("the column `{}` has both `type` and `data_type`", name.value);
