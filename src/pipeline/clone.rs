@@ -312,12 +312,8 @@ impl<'a> Cloner<'a> {
             return Ok(None);
         }
         if self.lake.newest_release().await?.is_none() {
-            let tables: BTreeSet<TableName> = self
-                .compiled
-                .written_tables()
-                .into_iter()
-                .filter(|table| !self.released.contains_key(&table.key()))
-                .collect();
+            let mut tables = self.compiled.tables_of_models();
+            tables.retain(|table| !self.released.contains_key(&table.key()));
             let found = if tables.is_empty() { Tables::new() } else { self.lake.observe_all(&tables).await?.tables };
             if found.values().any(Option::is_some) {
                 return Ok(None);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::load::Compiled;
 use crate::catalog::{Catalog, ObservationScope, observe};
-use crate::check::{CheckBatch, Guards, with_hooks};
+use crate::check::{CheckBatch, Guards, with_constraints, with_hooks};
 use crate::day::TimeRange;
 use crate::execute::{Engine, Observer, peek};
 use crate::failure::Failure;
@@ -49,7 +49,7 @@ impl<'a> Planned<'a> {
         request: BuildRequest,
         guards: &Guards,
     ) -> Result<Self, Vec<Failure>> {
-        let guards = &with_hooks(guards, &compiled.hooks);
+        let guards = &with_hooks(&with_constraints(guards, &compiled.constraints), &compiled.hooks);
         let scope = ObservationScope::of_models(&compiled.typed, &request.order, guards);
         let catalog = observe(compiled.over(lake), &scope).await?;
         let tested_with = tested_with(guards);
@@ -116,7 +116,7 @@ impl<'a> Planned<'a> {
         // Asking git costs a process: only commits name a revision.
         let identity = RunIdentity::new(Arc::clone(&compiled.loaded.workspace.host), builds);
         let context = RunContext::new(self.catalog, engine, self.request.refresh, identity, observer);
-        let context = context.hooked(compiled.hooks.clone());
+        let context = context.hooked(compiled.hooks.clone()).guarded(compiled.constraints.clone(), false);
         ReadyRun { context, plan: self.plan, order: self.request.order }
     }
 
@@ -159,6 +159,7 @@ impl ReadyRun<'_> {
     /// The same run, in which these data tests guard every commit. Those of tables that are up to date are run unless they
     /// have passed on what is there, or `reruns_tests` says otherwise.
     pub fn guarded(self, guards: Guards, reruns_tests: bool) -> Self {
+        let guards = with_constraints(&guards, &self.context.guards);
         Self { context: self.context.guarded(guards, reruns_tests), ..self }
     }
 
@@ -215,7 +216,8 @@ impl<'a> PlannedBackfill<'a> {
         cutting: Cutting,
     ) -> Result<Self, Vec<Failure>> {
         // A backfill runs no tests: what they read is not looked at.
-        let scope = ObservationScope::of_models(&compiled.typed, &order, &with_hooks(&Guards::new(), &compiled.hooks));
+        let scope =
+            ObservationScope::of_models(&compiled.typed, &order, &with_hooks(&compiled.constraints, &compiled.hooks));
         let catalog = observe(compiled.over(lake), &scope).await?;
         let released = released(lake).await.map_err(|error| vec![Failure::from(error)])?;
         let plan = catalog.observed(|observed| BackfillPlan::new(&order, observed, &released, asked, cutting));
@@ -226,7 +228,7 @@ impl<'a> PlannedBackfill<'a> {
     pub fn ready(self, compiled: &Compiled, engine: Engine, observer: &'a dyn Observer) -> ReadyBackfill<'a> {
         let identity = RunIdentity::new(Arc::clone(&compiled.loaded.workspace.host), true);
         let context = RunContext::new(self.catalog, engine, Refresh::Stale, identity, observer);
-        let context = context.hooked(compiled.hooks.clone());
+        let context = context.hooked(compiled.hooks.clone()).guarded(compiled.constraints.clone(), false);
         ReadyBackfill { context, plan: self.plan, order: self.order }
     }
 }

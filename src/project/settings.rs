@@ -43,15 +43,17 @@ enum Use {
     Kept,
 }
 
-const KNOWN: [&str; 20] = [
+const KNOWN: [&str; 22] = [
     "access",
     "alias",
     "batch_size",
     "begin",
+    "contract",
     "database",
     "enabled",
     "event_time",
     "freshness",
+    "full_refresh",
     "group",
     "incremental_strategy",
     "materialized",
@@ -138,9 +140,7 @@ const HARMLESS_FOR_SEEDS: [&str; 5] = ["description", "docs", "event_time", "gra
 const ONE_SELECT: &str = "a model is one SELECT; what runs before or after it belongs in a model of its own";
 const ALL_ROWS: &str = "files without rows of the batch's keys are not rewritten anyway; leave it out";
 
-const UNAVAILABLE: [(&str, &str); 8] = [
-    ("contract", "declare `data_tests` for the columns"),
-    ("full_refresh", "use `karat run --full-refresh`"),
+const UNAVAILABLE: [(&str, &str); 6] = [
     ("incremental_predicates", ALL_ROWS),
     ("post-hook", ONE_SELECT),
     ("post_hook", ONE_SELECT),
@@ -508,7 +508,7 @@ mod tests {
         let mut settings = Settings::default();
         assert!(set(&mut settings, "pre_hook", json!(["select 1", {"sql": "insert into t values (1)"}])).is_err());
         assert!(set(&mut settings, "post_hook", json!("{{ grant_select() }}; vacuum analyze {{ this }}")).is_ok());
-        assert!(set(&mut settings, "full_refresh", json!(false)).is_err());
+        assert!(set(&mut settings, "sql_header", json!("set x = 1")).is_err());
         assert!(set(&mut settings, "materialised", json!("view")).unwrap_err().contains("no config is called"));
         for (key, value) in
             [("docs", json!({"show": false})), ("pre_hook", json!([])), ("contract", json!({"enforced": false}))]

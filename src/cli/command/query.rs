@@ -22,8 +22,11 @@ pub(crate) struct QueryCommand {
 #[derive(Debug, clap::Args)]
 pub(crate) struct ShowCommand {
     /// The model
-    #[arg(required_unless_present = "inline")]
+    #[arg(required_unless_present_any = ["inline", "select"])]
     model: Option<String>,
+    /// The model, as dbt names it
+    #[arg(long, short, value_name = "MODEL", conflicts_with_all = ["model", "inline"])]
+    select: Option<String>,
     /// Show the rows of this SELECT instead, as `karat query` does
     #[arg(long, value_name = "SQL", conflicts_with = "model")]
     inline: Option<String>,
@@ -31,11 +34,19 @@ pub(crate) struct ShowCommand {
     shown: ShownArgs,
 }
 
+/// A number of rows; dbt's -1 is all of them.
+fn rows_shown(text: &str) -> Result<usize, String> {
+    match text {
+        "-1" => Ok(0),
+        other => other.parse().map_err(|_| "write a number of rows, or -1 for all".to_owned()),
+    }
+}
+
 /// How rows are shown.
 #[derive(Debug, clap::Args)]
 struct ShownArgs {
-    /// Maximum number of rows; 0 shows all
-    #[arg(long, default_value_t = 20, value_name = "ROWS")]
+    /// Maximum number of rows; 0 or -1 shows all
+    #[arg(long, default_value = "20", value_name = "ROWS", value_parser = rows_shown, allow_negative_numbers = true)]
     limit: usize,
     /// Read the newest version of every table, failed runs included, instead of the newest release
     #[arg(long)]
@@ -75,7 +86,7 @@ impl ShowCommand {
 
     /// The whole model; the newest rows first where it has an event time.
     fn sql(&self, app: &App<'_>, compiled: &Compiled) -> Result<String, Exit> {
-        let model = app.model(compiled, self.model.as_deref().unwrap_or_default())?;
+        let model = app.model(compiled, self.model.as_deref().or(self.select.as_deref()).unwrap_or_default())?;
         let order =
             model.event_time().map(|column| format!(" order by \"{column}\" desc nulls last")).unwrap_or_default();
         Ok(format!("select * from {{{{ ref('{}') }}}}{order}", model.name))
