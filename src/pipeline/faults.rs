@@ -126,7 +126,7 @@ impl Faults {
         let of_others = Some(self.elsewhere.len()).filter(|errors| *errors > 0 && !stopped.elsewhere);
         let of_others = of_others.map(|errors| {
             format!(
-                "tests, exposures, metrics or their like have {}, and are not needed here",
+                "sources, tests, exposures, metrics or their like have {}, and are not needed here",
                 counted(errors, "error")
             )
         });

@@ -34,7 +34,7 @@ enum AskedBy {
     Nothing(String),
 }
 
-/// What is wrong with questions, beside the files that they stand in.
+/// Questions, and what is wrong with them and with the sources that they are about.
 pub(crate) struct Questions<'a> {
     pub questions: Vec<FreshnessQuestion<'a>>,
     /// The project's files, and the texts of queries.
@@ -47,7 +47,8 @@ impl<'a> Questions<'a> {
     /// graph: they are asked about if nothing was left out.
     pub fn new(compiled: &'a Compiled, selection: &Selection, is_everything: bool) -> Self {
         let selected: BTreeSet<&TableName> = selection.nodes().iter().filter_map(|node| node.source()).collect();
-        let mut found = Self { questions: Vec::new(), files: compiled.loaded.files.clone(), faults: Vec::new() };
+        let faults = compiled.loaded.project.faults.of_sources().cloned().collect();
+        let mut found = Self { questions: Vec::new(), files: compiled.loaded.files.clone(), faults };
         for (name, source) in &compiled.loaded.project.source_properties {
             let is_located = compiled.loaded.project.sources.contains_key(name);
             let is_selected = selected.contains(name) || (is_everything && !is_located);

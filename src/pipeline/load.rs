@@ -116,7 +116,8 @@ impl Loaded {
             faults.add(name.clone(), model.faults.clone());
         }
         faults.add_elsewhere(self.dag.resource_faults());
-        for (name, of_properties) in &self.project.faults {
+        faults.add_elsewhere(&self.project.faults.elsewhere());
+        for (name, of_properties) in &self.project.faults.models {
             faults.add(name.clone(), of_properties.clone());
         }
         for (name, circle) in self.dag.circles() {

@@ -1,15 +1,17 @@
-//! Properties files with errors: which models they stop.
+//! Properties files with errors: what they stop.
 //!
 //! A file that is no YAML may say anything of the models that it names, also that they have tests. So every model whose name stands
 //! in it as a word is stopped, and so is one that is called nearly like something that the file gives a name to. In a file that
-//! is YAML, an error within the entry of a model stops that model. All other errors stop the whole project: nobody can tell whom
-//! they are about.
+//! is YAML, an error within the entry of a model stops that model, and one within a source the models that read it. Exposures,
+//! metrics and their like stop nothing. All other errors stop the whole project: nobody can tell whom they are about.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Model;
 use super::found_models::PropertiesFile;
 use super::node::{Node, YamlFields};
+use super::resource::ResourceKind;
+use super::resources::list_key;
 use crate::diag::{Diagnostic, Severity, Sink, nearest};
 use crate::name::{ModelName, NodeKind};
 use crate::span::{FileId, SourceFiles, Span};
@@ -21,84 +23,181 @@ pub(super) struct ReadProperties<'a> {
     pub unparsed: Vec<FileId>,
 }
 
-/// An entry of a model in a properties file.
-struct ModelEntry {
-    span: Span,
-    name: String,
+/// What is wrong with properties, by what it stops.
+#[derive(Debug, Clone, Default)]
+pub struct PropertyFaults {
+    /// The models that cannot be built.
+    pub models: BTreeMap<ModelName, Vec<Diagnostic>>,
+    /// Sources that nothing can read.
+    sources: Vec<SourceFault>,
+    /// Of exposures, metrics and their like.
+    resources: Vec<Diagnostic>,
 }
 
-/// What is wrong with properties, by whom it stops.
-pub(super) struct PropertyFaults {
-    entries: Vec<ModelEntry>,
-    unparsed: Vec<FileId>,
+/// What is wrong with a source, or with one of its tables.
+#[derive(Debug, Clone)]
+struct SourceFault {
+    source: String,
+    table: Option<String>,
+    fault: Diagnostic,
 }
 
 impl PropertyFaults {
-    pub fn of(properties: &ReadProperties<'_>) -> PropertyFaults {
-        let entries = properties.parsed.iter().flat_map(|file| entries(&file.node)).collect();
-        PropertyFaults { entries, unparsed: properties.unparsed.clone() }
+    /// What is known to be wrong with these models, and nothing else.
+    pub(super) fn of_models(models: BTreeMap<ModelName, Vec<Diagnostic>>) -> PropertyFaults {
+        PropertyFaults { models, ..PropertyFaults::default() }
     }
 
-    /// Takes the errors out of `said` that are about certain models.
+    /// What is wrong with a table that `source()` names, as far as it is known to be declared.
+    pub fn of_source(&self, source: &str, table: &str) -> Vec<&Diagnostic> {
+        let is_about =
+            |one: &&SourceFault| one.source == source && one.table.as_deref().is_none_or(|of_table| of_table == table);
+        self.sources.iter().filter(is_about).map(|one| &one.fault).collect()
+    }
+
+    /// What is wrong with sources, whoever reads them.
+    pub fn of_sources(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.sources.iter().map(|one| &one.fault)
+    }
+
+    /// What is wrong beside models.
+    pub fn elsewhere(&self) -> Vec<Diagnostic> {
+        self.of_sources().chain(&self.resources).cloned().collect()
+    }
+
+    /// Everything that is wrong.
+    pub fn all(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.models.values().flatten().chain(self.of_sources()).chain(&self.resources)
+    }
+}
+
+/// What an entry of a properties file is about.
+#[derive(Debug, Clone)]
+enum FaultSubject {
+    /// A model, a seed or a snapshot.
+    Model(String),
+    Source {
+        source: String,
+        table: Option<String>,
+    },
+    Resource,
+}
+
+/// An entry of a properties file.
+#[derive(Debug)]
+struct Entry {
+    span: Span,
+    subject: FaultSubject,
+}
+
+/// What the places of properties files are about.
+pub(super) struct FaultZones {
+    /// Those of tables are before those of their sources.
+    entries: Vec<Entry>,
+    unparsed: Vec<FileId>,
+}
+
+impl FaultZones {
+    pub fn of(properties: &ReadProperties<'_>) -> FaultZones {
+        let entries = properties.parsed.iter().flat_map(|file| entries(&file.node)).collect();
+        FaultZones { entries, unparsed: properties.unparsed.clone() }
+    }
+
+    /// Takes the errors out of `said` whose subject is known.
     pub fn take_from(
         &self,
         said: &mut Sink,
         models: &BTreeMap<ModelName, Model>,
         files: &SourceFiles,
-    ) -> BTreeMap<ModelName, Vec<Diagnostic>> {
-        let mut faults: BTreeMap<ModelName, Vec<Diagnostic>> = BTreeMap::new();
+    ) -> PropertyFaults {
+        let mut faults = PropertyFaults::default();
         for diagnostic in said.take() {
-            let stopped = match diagnostic.severity {
-                Severity::Error => self.stopped_by(&diagnostic, models, files),
-                Severity::Warning => BTreeSet::new(),
-            };
-            if stopped.is_empty() {
-                said.add(diagnostic);
-                continue;
-            }
-            for name in stopped {
-                faults.entry(name).or_default().push(diagnostic.clone());
+            match diagnostic.severity {
+                Severity::Error => self.sort_out(diagnostic, models, files, &mut faults, said),
+                Severity::Warning => said.add(diagnostic),
             }
         }
         faults
     }
 
-    /// The models that an error is about; empty if that cannot be told.
-    fn stopped_by(
+    fn sort_out(
         &self,
-        diagnostic: &Diagnostic,
+        fault: Diagnostic,
         models: &BTreeMap<ModelName, Model>,
         files: &SourceFiles,
-    ) -> BTreeSet<ModelName> {
-        let Some(label) = diagnostic.labels.first() else { return BTreeSet::new() };
-        if self.unparsed.contains(&label.span.file) {
-            return named_in(files.text(label.span.file), models);
-        }
-        let within = |entry: &&ModelEntry| {
-            entry.span.file == label.span.file
-                && entry.span.start <= label.span.start
-                && label.span.end <= entry.span.end
-        };
-        match self.entries.iter().find(within) {
-            Some(entry) => models.keys().filter(|model| is_of(model, &entry.name)).cloned().collect(),
+        faults: &mut PropertyFaults,
+        said: &mut Sink,
+    ) {
+        let Some(place) = fault.labels.first().map(|label| label.span) else { return said.add(fault) };
+        let stopped = match self.subject_at(place) {
+            _ if self.unparsed.contains(&place.file) => named_in(files.text(place.file), models),
+            Some(FaultSubject::Model(name)) => models_called(name, models),
+            Some(FaultSubject::Source { source, table }) => {
+                faults.sources.push(SourceFault { source: source.clone(), table: table.clone(), fault });
+                return;
+            }
+            Some(FaultSubject::Resource) => return faults.resources.push(fault),
             None => BTreeSet::new(),
+        };
+        if stopped.is_empty() {
+            return said.add(fault);
         }
+        for name in stopped {
+            faults.models.entry(name).or_default().push(fault.clone());
+        }
+    }
+
+    fn subject_at(&self, place: Span) -> Option<&FaultSubject> {
+        let is_around = |entry: &&Entry| {
+            entry.span.file == place.file && entry.span.start <= place.start && place.end <= entry.span.end
+        };
+        self.entries.iter().find(is_around).map(|entry| &entry.subject)
     }
 }
 
-/// What one file says of models, seeds and snapshots.
-fn entries(node: &Node) -> Vec<ModelEntry> {
+/// What one file has entries for.
+fn entries(node: &Node) -> Vec<Entry> {
     // What is wrong with the file is said where it is read.
-    let unsaid = &mut Sink::default();
-    let Ok(fields) = YamlFields::of(node, "a properties file", unsaid) else { return Vec::new() };
-    let kinds = [NodeKind::Model, NodeKind::Seed, NodeKind::Snapshot];
-    let items = kinds.iter().flat_map(|kind| fields.list(&format!("{kind}s"), &mut Sink::default()));
-    let entry = |item: &Node| {
-        let name =
-            YamlFields::of(item, "an entry", &mut Sink::default()).ok()?.name("it", &mut Sink::default()).ok()?;
-        Some(ModelEntry { span: item.span, name: name.value })
-    };
-    items.filter_map(entry).collect()
+    let Ok(fields) = YamlFields::of(node, "a properties file", &mut Sink::default()) else { return Vec::new() };
+    let mut found = Vec::new();
+    for kind in [NodeKind::Model, NodeKind::Seed, NodeKind::Snapshot] {
+        for item in items(&fields, &format!("{kind}s")) {
+            found.extend(name_of(item).map(|name| Entry { span: item.span, subject: FaultSubject::Model(name) }));
+        }
+    }
+    for source in items(&fields, "sources") {
+        let Some(name) = name_of(source) else { continue };
+        let tables = YamlFields::of(source, "an entry", &mut Sink::default()).map(|fields| items(&fields, "tables"));
+        for table in tables.unwrap_or_default() {
+            let subject = FaultSubject::Source { source: name.clone(), table: name_of(table) };
+            found.push(Entry { span: table.span, subject });
+        }
+        found.push(Entry { span: source.span, subject: FaultSubject::Source { source: name, table: None } });
+    }
+    for kind in ResourceKind::ALL {
+        let resources = items(&fields, list_key(kind)).iter();
+        found.extend(resources.map(|item| Entry { span: item.span, subject: FaultSubject::Resource }));
+    }
+    found
+}
+
+fn items<'a>(fields: &YamlFields<'a>, key: &str) -> &'a [Node] {
+    fields.list(key, &mut Sink::default())
+}
+
+fn name_of(item: &Node) -> Option<String> {
+    let fields = YamlFields::of(item, "an entry", &mut Sink::default()).ok()?;
+    fields.name("it", &mut Sink::default()).ok().map(|name| name.value)
+}
+
+/// The models that an entry may be about: those of its name, or else the one whose name is nearest.
+fn models_called(name: &str, models: &BTreeMap<ModelName, Model>) -> BTreeSet<ModelName> {
+    let called: BTreeSet<ModelName> = models.keys().filter(|model| is_of(model, name)).cloned().collect();
+    if !called.is_empty() {
+        return called;
+    }
+    let near = nearest(name, models.keys().map(ModelName::as_str));
+    near.and_then(|near| models.keys().find(|model| model.as_str() == near)).cloned().into_iter().collect()
 }
 
 /// Whether a model is what the name means: itself, or one of its versions.
@@ -156,8 +255,22 @@ mod tests {
             "orders: `descripton` is not a key of a model"
         );
         assert_eq!(
+            said("models:\n  - name: ordrs\n    descripton: x\n"),
+            "orders: no model is called `ordrs`; orders: `descripton` is not a key of a model"
+        );
+        assert_eq!(
             said("models:\n  - name: orders\nsource: []\n"),
             "stops: `source` is not a key of a properties file"
         );
+    }
+
+    #[test]
+    fn an_error_in_a_source_or_a_metric_stops_neither_models_nor_the_project() {
+        let table = "sources:\n  - name: app\n    tables:\n      - {name: events, columes: []}\n      - name: users\n";
+        let whole = "sources:\n  - name: app\n    schema: \"{{ var('missing') }}\"\n    tables: [{name: events}]\n";
+        let metric = "metrics: [{name: revenue, label: Revenue}]";
+        assert_eq!(said(table), "elsewhere: `columes` is not a key of a source table");
+        assert_eq!(said(whole), "elsewhere: the variable `missing` is not set");
+        assert_eq!(said(metric), "elsewhere: the metric `revenue` has no `type`");
     }
 }

@@ -91,7 +91,7 @@ impl ModelConfig {
 
     /// Gives every setting its type and checks that they fit each other.
     pub fn resolve(settings: &Settings, sink: &mut Sink) -> Checked<ModelConfig> {
-        let settings = &settings.without_templates(sink).with_tables_for_ranges();
+        let settings = &settings.without_templates(sink).with_tables_for_ranges().without_partition_mapping();
         let materialized = word_of(settings, "materialized", materializations(), sink);
         let event_time = text(settings, "event_time", sink);
         let partition_by = columns(settings, "partition_by", sink).and_then(|columns| partition_columns(columns, sink));
@@ -107,6 +107,7 @@ impl ModelConfig {
         let unique_key = unique_key(settings, sink);
         let updated_columns = UpdatedColumns::read(settings, sink);
         let on_schema_change = OnSchemaChange::read(settings, sink);
+        let full_refresh = flag(settings, "full_refresh", sink);
 
         let materialized = materialized?;
         let event_time = event_time?;
@@ -141,7 +142,7 @@ impl ModelConfig {
             access: access?,
             group: text(settings, "group", sink)?,
             enabled: enabled?.unwrap_or(true),
-            full_refresh: None,
+            full_refresh: full_refresh?,
             schema: schema?,
             alias: alias?,
             target_schema: None,
@@ -190,14 +191,13 @@ impl ModelConfig {
 
     fn of_select(settings: &Settings, sink: &mut Sink) -> Checked<ModelConfig> {
         let config = ModelConfig::resolve(settings, sink);
-        let full_refresh = flag(settings, "full_refresh", sink);
         let contract = contract::read(settings, sink);
         let config = config?;
         let contract = contract?;
         if config.materialized.is_incremental() && contract.is_some() {
             contract::check_schema_change(settings, sink)?;
         }
-        Ok(ModelConfig { full_refresh: full_refresh?, contract, ..config })
+        Ok(ModelConfig { contract, ..config })
     }
 
     /// The config of a seed's table: what [`super::SeedConfig`] does not hold.

@@ -191,3 +191,27 @@
   {%- set counted = run_query('select ' ~ dbt.datediff(start_date, end_date, datepart) ~ ' as intervals') -%}
   {{ return(counted.columns[0].values()[0]) }}
 {%- endmacro %}
+
+{#- What a project's own macros of these names call for all but a few models. Nobody else asks for them: without such a macro, a table
+    stands where its folder and its config say. -#}
+{% macro generate_schema_name(custom_schema_name=none, node=none) %}{{ return(adapter.dispatch('generate_schema_name', 'dbt')(custom_schema_name, node)) }}{% endmacro %}
+{% macro default__generate_schema_name(custom_schema_name, node) -%}
+  {{ target.schema if custom_schema_name is none else target.schema ~ '_' ~ custom_schema_name | trim }}
+{%- endmacro %}
+
+{% macro generate_schema_name_for_env(custom_schema_name, node) -%}
+  {{ custom_schema_name | trim if target.name == 'prod' and custom_schema_name is not none else target.schema }}
+{%- endmacro %}
+
+{% macro generate_alias_name(custom_alias_name=none, node=none) %}{{ return(adapter.dispatch('generate_alias_name', 'dbt')(custom_alias_name, node)) }}{% endmacro %}
+{% macro default__generate_alias_name(custom_alias_name=none, node=none) -%}
+  {%- if custom_alias_name -%} {{ custom_alias_name | trim }}
+  {%- elif node.version -%} {{ node.name ~ '_v' ~ (node.version | replace('.', '_')) }}
+  {%- else -%} {{ node.name }}
+  {%- endif -%}
+{%- endmacro %}
+
+{% macro generate_database_name(custom_database_name=none, node=none) %}{{ return(adapter.dispatch('generate_database_name', 'dbt')(custom_database_name, node)) }}{% endmacro %}
+{% macro default__generate_database_name(custom_database_name=none, node=none) -%}
+  {{ target.database if custom_database_name is none else custom_database_name | trim }}
+{%- endmacro %}

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::broken_properties::{PropertyFaults, ReadProperties};
+use super::broken_properties::{FaultZones, PropertyFaults, ReadProperties};
 use super::disabled::Disabled;
 use super::files::{FoundFile, ProjectFiles};
 use super::found_models::{FoundModels, PackageFiles, ProjectFolders, PropertiesFile, beginning};
@@ -56,13 +56,15 @@ pub fn load(
     let mut said = Sink::default();
     let loaded = load_with_faults(files, sources, request, &mut said);
     let loaded = loaded.map(|(project, faults)| {
-        let faults = faults.take_from(&mut said, &project.models, sources);
-        Project { faults, ..project }
+        let mut taken = faults.take_from(&mut said, &project.models, sources);
+        for (seed, faults) in &project.faults.models {
+            taken.models.entry(seed.clone()).or_default().extend(faults.iter().cloned());
+        }
+        Project { faults: taken, ..project }
     });
     if said.has_errors() {
         // Where the project is stopped all the same, everything is said.
-        let of_models = loaded.iter().flat_map(|project| project.faults.values().flatten().cloned());
-        of_models.for_each(|fault| said.add(fault));
+        loaded.iter().flat_map(|project| project.faults.all()).for_each(|fault| said.add(fault.clone()));
     }
     let checked = loaded.and_then(|project| said.unless_errors(project));
     sink.append(said);
@@ -75,7 +77,7 @@ fn load_with_faults(
     sources: &mut SourceFiles,
     request: &LoadRequest,
     sink: &mut Sink,
-) -> Checked<(Project, PropertyFaults)> {
+) -> Checked<(Project, FaultZones)> {
     let typed_vars = vars::read_typed(request.vars.as_deref(), sources, sink);
     let docs = all_docs(files, sources);
     let scope = scope_of(files, request, typed_vars.as_ref().ok()).with_docs(texts_by_name(&docs));
@@ -97,7 +99,10 @@ fn load_with_faults(
     let reading = SqlReading::read(&fields, sink);
     let target = target?;
     let typed_vars = typed_vars?;
-    let finished = |vars: BTreeMap<String, Value>| finished_vars(vars, &target, &typed_vars);
+    let finished = |vars: BTreeMap<String, Value>| {
+        let vars = finished_vars(vars, &target, &typed_vars).into_iter();
+        vars.map(|(name, value)| (name, scope.variable(value))).collect()
+    };
     let macro_files = macro_files(&name.value, files, &packages, sources);
     let unit_tests = unit_tests(files, &properties, &models, sources, sink);
     let mut declared_sources = placed(declared_sources, &models, &target, sink);
@@ -106,7 +111,7 @@ fn load_with_faults(
     // Only now: a disabled model may be described, and its name is taken all the same.
     let disabled = Disabled::take(&mut models, &mut declared_sources.located);
     let disabled = Disabled { unit_tests: unit_tests.disabled, resources: resources.disabled, ..disabled };
-    seeds::settle(files, &mut models, reading.dialect, sink);
+    let of_seeds = seeds::settle(files, &mut models, reading.dialect);
     let calls = TestCalls { macro_files: &macro_files, project: &name.value, files: sources };
     generic_test::write_calls(models.values_mut(), declared_sources.located.values_mut(), calls, sink);
     let project = Project {
@@ -134,9 +139,9 @@ fn load_with_faults(
         vars: finished(vars),
         profile: files.profile.as_ref().map(|profile| profile.name.clone()),
         target,
-        faults: BTreeMap::new(),
+        faults: PropertyFaults::of_models(of_seeds),
     };
-    Ok((project, PropertyFaults::of(&properties)))
+    Ok((project, FaultZones::of(&properties)))
 }
 
 /// The models, seeds and snapshots of the project, and then those of its packages.
@@ -207,8 +212,8 @@ fn target_path(fields: &YamlFields<'_>, sink: &mut Sink) -> Option<String> {
         Ok(path) => Some(path.value),
         Err(_) => {
             let message = format!("the `target-path` `{}` is not a folder inside the project", written.value);
-            let diagnostic = Diagnostic::error(Code::InvalidConfig, message).at(written.span);
-            sink.error(diagnostic.help("`--target-path` names any folder"));
+            let diagnostic = Diagnostic::warning(Code::InvalidConfig, message).at(written.span);
+            sink.warn(diagnostic.note("files go to `target`").help("`--target-path` names any folder"));
             None
         }
     }
@@ -300,18 +305,20 @@ fn described(
         let name = package.name();
         resources.add_analyses(name.as_deref().unwrap_or(project), package.analyses(), sink);
     }
+    let mut unknown = Vec::new();
     for PropertiesFile { package, found, node } in found.properties {
         let Ok(fields) = YamlFields::of(node, "a properties file", sink) else {
             continue;
         };
         schema::PROPERTIES.check(&fields, sink);
         for kind in [NodeKind::Model, NodeKind::Seed, NodeKind::Snapshot] {
-            properties::describe(kind, &fields, models, &mut versions, sink);
+            unknown.extend(properties::describe(kind, &fields, models, &mut versions, sink));
         }
         let package = package.as_deref().unwrap_or(project);
         sources::declare(&fields, package, &mut sources, sink);
         resources.declare(&fields, DeclaringFile { package, found }, sink);
     }
+    unknown.into_iter().for_each(|name| name.report(models, sink));
     let order = |one: &Resource| (one.kind, one.package.clone(), one.name.value.clone());
     resources.resources.sort_by_key(order);
     resources.disabled.sort_by_key(order);

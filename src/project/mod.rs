@@ -71,6 +71,7 @@ use serde_json::Value;
 
 pub use crate::column_type::ColumnType;
 pub use access::{BucketAccess, Credentials, access, secrets_of};
+pub use broken_properties::PropertyFaults;
 pub use chart::{ChartKind, DeclaredChart, ValueFormat};
 pub use config::{IdleConfig, ModelConfig, OnSchemaChange, UpdatedColumns};
 pub(crate) use config::{appends_everything, idle_configs};
@@ -121,6 +122,7 @@ pub use unit_test::{
 };
 
 pub use yaml_docs::DocBlock;
+pub(crate) use yaml_template::is_template;
 
 use crate::diag::{Checked, Code, Diagnostic, Sink, all_of};
 use crate::name::{ModelName, NodeKind, PackageName, TableName, UnitTestName};
@@ -173,8 +175,8 @@ pub struct Project {
     /// The name of dbt's profile, if there is one.
     pub profile: Option<String>,
     pub target: Target,
-    /// What is wrong with properties, by the models that it stops.
-    pub faults: BTreeMap<ModelName, Vec<Diagnostic>>,
+    /// What is wrong with properties, by what it stops.
+    pub faults: PropertyFaults,
 }
 
 /// What stands for the database of every table where no profile says anything else: a lake is one.

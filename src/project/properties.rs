@@ -18,7 +18,8 @@ pub(super) fn describe(
     models: &mut BTreeMap<ModelName, Model>,
     versions: &mut ModelVersions,
     sink: &mut Sink,
-) {
+) -> Vec<UnknownName> {
+    let mut unknown = Vec::new();
     let keys = match kind {
         NodeKind::Seed => &schema::SEED,
         NodeKind::Snapshot => &schema::SNAPSHOT,
@@ -31,10 +32,11 @@ pub(super) fn describe(
             if kind == NodeKind::Model && fields.get("versions").is_some() {
                 model_versions::describe(&name, &fields, models, versions, sink);
             } else {
-                describe_one(kind, &name, &fields, models, sink);
+                unknown.extend(describe_one(kind, &name, &fields, models, sink));
             }
         }
     }
+    unknown
 }
 
 fn describe_one(
@@ -43,23 +45,16 @@ fn describe_one(
     fields: &YamlFields<'_>,
     models: &mut BTreeMap<ModelName, Model>,
     sink: &mut Sink,
-) {
+) -> Option<UnknownName> {
     let known = ModelName::parse(&name.value).ok();
     let is_known = known.as_ref().and_then(|name| models.get(name)).is_some_and(|model| model.kind() == kind);
     let versions: Vec<ModelName> = models.keys().filter(|model| is_version(model, &name.value)).cloned().collect();
     // A snapshot that its relation would have made: what is wrong with that was reported.
     if !is_known && kind == NodeKind::Snapshot && fields.get("relation").is_some() {
-        return;
+        return None;
     }
     if !is_known && versions.is_empty() {
-        let diagnostic = unknown(kind, name, models);
-        match diagnostic.severity {
-            Severity::Error => {
-                sink.error(diagnostic);
-            }
-            Severity::Warning => sink.warn(diagnostic),
-        }
-        return;
+        return Some(UnknownName { kind, name: name.clone() });
     }
     // What is said of a model that has versions, by its files, is said of each of them.
     let mut described: Vec<ModelName> = known.into_iter().filter(|_| is_known).collect();
@@ -71,6 +66,7 @@ fn describe_one(
             describe_model(model, name, fields, sink);
         }
     }
+    None
 }
 
 /// Whether a model is a version of another: `orders_v2` of `orders`.
@@ -119,23 +115,32 @@ fn check_nested(fields: &YamlFields<'_>, sink: &mut Sink) {
     }
 }
 
-/// What to say of a name that no model or seed has.
-fn unknown(kind: NodeKind, name: &Spanned<String>, models: &BTreeMap<ModelName, Model>) -> Diagnostic {
-    let message = format!("no {kind} is called `{}`", name.value);
-    // A misspelling, if something has a name like it. A description that nobody notices would be lost with its tests.
-    let diagnostic = Diagnostic::error(Code::UnknownModelInYaml, message).at(name.span);
-    let other = models.values().find(|model| model.name.as_str() == name.value);
-    match other.map(Model::kind) {
-        // dbt ignores it with a warning too.
-        Some(other) => Diagnostic { severity: Severity::Warning, ..diagnostic }
-            .help(format!("`{}` is a {other}: describe it below `{other}s:`", name.value)),
-        None => {
-            let known = || models.values().filter(|model| model.kind() == kind).map(|model| model.name.as_str());
-            match nearest(&name.value, known()) {
-                Some(_) => diagnostic.suggest(&name.value, known()),
-                // The description of something that is gone: dbt lets it stand.
-                None => Diagnostic { severity: Severity::Warning, ..diagnostic },
+/// An entry of properties whose name is that of nothing of its kind.
+pub(super) struct UnknownName {
+    kind: NodeKind,
+    name: Spanned<String>,
+}
+
+impl UnknownName {
+    /// Says that there is no such thing, once everything else is described. It is an error where something without a description
+    /// has a name like it: then the name is misspelt, and its tests would be lost. The description of something that is gone
+    /// stands in dbt, too.
+    pub fn report(self, models: &BTreeMap<ModelName, Model>, sink: &mut Sink) {
+        let UnknownName { kind, name } = self;
+        let message = format!("no {kind} is called `{}`", name.value);
+        let diagnostic = Diagnostic::error(Code::UnknownModelInYaml, message).at(name.span);
+        if let Some(other) = models.values().find(|model| model.name.as_str() == name.value).map(Model::kind) {
+            let help = format!("`{}` is a {other}: describe it below `{other}s:`", name.value);
+            sink.warn(Diagnostic { severity: Severity::Warning, ..diagnostic }.help(help));
+            return;
+        }
+        let of_kind = models.values().filter(|model| model.kind() == kind && model.described_at.is_none());
+        let undescribed: Vec<&str> = of_kind.map(|model| model.name.as_str()).collect();
+        match nearest(&name.value, undescribed.iter().copied()) {
+            Some(_) => {
+                sink.error(diagnostic.suggest(&name.value, undescribed));
             }
+            None => sink.warn(Diagnostic { severity: Severity::Warning, ..diagnostic }),
         }
     }
 }
@@ -238,17 +243,25 @@ models:
     }
 
     #[test]
-    fn an_unknown_model_and_a_second_description_are_errors() {
+    fn a_misspelt_model_and_a_second_description_are_errors() {
+        insta::assert_snapshot!(said("name: p", &[MODEL, ("models/a.yml", "models: [{name: dayly}]")]), @r"
+        error[unknown-model-in-yaml]: no model is called `dayly`
+         --> models/a.yml:1:17
+          |
+        1 | models: [{name: dayly}]
+          |                 ^^^^^
+          |
+          = help: did you mean `daily`?
+        ");
+        // `daily` is described: the other one is gone, and not misspelt.
         let first = "models: [{name: dayly}, {name: daily}]";
         let second = "models: [{name: daily, columns: [{name: a}, {name: a}, {type: x}]}]";
         insta::assert_snapshot!(said("name: p", &[MODEL, ("models/a.yml", first), ("models/b.yml", second)]), @r"
-        error[unknown-model-in-yaml]: no model is called `dayly`
+        warning[unknown-model-in-yaml]: no model is called `dayly`
          --> models/a.yml:1:17
           |
         1 | models: [{name: dayly}, {name: daily}]
           |                 ^^^^^
-          |
-          = help: did you mean `daily`?
 
         error[duplicate-name]: the model `daily` is described twice
          --> models/b.yml:1:17

@@ -52,7 +52,7 @@ fn keys(kind: ResourceKind) -> &'static Keys {
 }
 
 /// The key below which a properties file lists them.
-fn list_key(kind: ResourceKind) -> &'static str {
+pub(super) fn list_key(kind: ResourceKind) -> &'static str {
     match kind {
         ResourceKind::Analysis => "analyses",
         ResourceKind::SemanticModel => "semantic_models",

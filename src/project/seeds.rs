@@ -12,19 +12,21 @@ use super::node::ended_by_comma;
 use super::seed::{Seed, SeedConfig, SeedType};
 use super::settings::Settings;
 use crate::column_type::ColumnType;
-use crate::diag::{Checked, Sink, all_of};
+use crate::diag::{Checked, Diagnostic, Sink, all_of};
 use crate::name::ModelName;
 use crate::span::Spanned;
 
-/// Reads the configs of the seeds, and reports what is wrong with the files of those that are not disabled.
+/// Reads the configs of the seeds. Returns what is wrong with them, and with the files of those that are not disabled: it stops the
+/// seed and what reads it.
 pub(super) fn settle(
     files: &ProjectFiles,
     models: &mut BTreeMap<ModelName, Model>,
     dialect: SqlDialect,
-    sink: &mut Sink,
-) {
+) -> BTreeMap<ModelName, Vec<Diagnostic>> {
+    let mut faults = BTreeMap::new();
     for model in models.values_mut() {
         let Some(seed) = &mut model.seed else { continue };
+        let sink = &mut Sink::default();
         if let Some(fault) =
             files.seeds.iter().find(|seed| seed.found.file == model.file).and_then(|seed| seed.fault.clone())
         {
@@ -34,7 +36,12 @@ pub(super) fn settle(
             seed.config = config;
         }
         seed.add_declared_types(&model.columns, dialect, sink);
+        let said = sink.take();
+        if !said.is_empty() {
+            faults.insert(model.name.clone(), said);
+        }
     }
+    faults
 }
 
 /// Gives every setting its type.

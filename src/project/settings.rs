@@ -309,6 +309,12 @@ impl Settings {
                 self.put(word, value);
                 Ok(())
             }
+            // BigQuery's mapping says how a warehouse stores rows, by parts of a time or ranges of a number: files have none of it.
+            Some(Use::Known) if word == "partition_by" && value.value.is_object() => {
+                self.kept.entry(word.to_owned()).or_insert(key.span);
+                self.put(word, value);
+                Ok(())
+            }
             // A lake has no databases.
             Some(Use::Known) if matches!(word, "database" | "target_database") => {
                 self.kept.entry(word.to_owned()).or_insert(key.span);
@@ -370,6 +376,12 @@ impl Settings {
                 materialized.value = Value::from("table");
             }
         }
+        self
+    }
+
+    /// The settings without a `partition_by` that is a mapping, which only BigQuery reads.
+    pub(super) fn without_partition_mapping(mut self) -> Settings {
+        self.values.retain(|key, found| key != "partition_by" || !found.value.is_object());
         self
     }
 

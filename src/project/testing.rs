@@ -26,7 +26,7 @@ pub(super) fn load_from(host: &dyn Host, request: &LoadRequest) -> (Option<Proje
     let mut texts = SourceFiles::default();
     let mut sink = Sink::default();
     let loaded = load_partly(host, &mut texts, request, &mut sink);
-    let faults = loaded.iter().flat_map(|project| project.faults.values().flatten().cloned());
+    let faults = loaded.iter().flat_map(|project| project.faults.all().cloned());
     faults.collect::<Vec<_>>().into_iter().for_each(|fault| sink.add(fault));
     let is_well = !sink.has_errors();
     (loaded.filter(|_| is_well), render_all(&sink.take(), &texts, Style::Plain))
@@ -45,8 +45,11 @@ pub(super) fn faults_by_model(project: &str, files: &[(&str, &str)]) -> String {
         let said: Vec<String> = sink.take().into_iter().map(|diagnostic| diagnostic.message).collect();
         return format!("stops: {}", said.join("; "));
     };
-    let faults = loaded.faults.iter().flat_map(|(name, faults)| faults.iter().map(move |fault| (name, fault)));
-    faults.map(|(name, fault)| format!("{name}: {}", fault.message)).collect::<Vec<_>>().join("; ")
+    let of_models = &loaded.faults.models;
+    let of_models = of_models.iter().flat_map(|(name, faults)| faults.iter().map(move |fault| (name.as_str(), fault)));
+    let elsewhere = loaded.faults.elsewhere();
+    let all = of_models.chain(elsewhere.iter().map(|fault| ("elsewhere", fault)));
+    all.map(|(name, fault)| format!("{name}: {}", fault.message)).collect::<Vec<_>>().join("; ")
 }
 
 fn host(project: &str, files: &[(&str, &str)]) -> MemoryHost {

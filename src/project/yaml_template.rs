@@ -14,8 +14,8 @@ use super::scalar::{Scalar, Typed};
 use crate::diag::{Code, Diagnostic, Sink, nearest};
 use crate::span::{Span, Spanned};
 
-/// Values that are rendered elsewhere, or never: texts for people, SQL, and variables themselves.
-const RAW: [&str; 14] = [
+/// Values that are rendered elsewhere, or never: texts for people, SQL, comments that nobody reads here, and variables themselves.
+const RAW: [&str; 15] = [
     "description",
     "loaded_at_query",
     "+loaded_at_query",
@@ -30,6 +30,7 @@ const RAW: [&str; 14] = [
     "post_hook",
     "pre-hook",
     "pre_hook",
+    "query-comment",
     "vars",
 ];
 
@@ -140,17 +141,15 @@ impl YamlScope {
                 }
             }
             YamlKind::Sequence(items) => items.iter_mut().for_each(|item| self.render(item, sink)),
-            YamlKind::Scalar(scalar) if scalar.text.contains("{{") || scalar.text.contains("{%") => {
-                match self.value(&scalar.text) {
-                    Ok(value) => node.kind = kind(&value, node.span),
-                    Err(error) => {
-                        let message = error.detail().map_or_else(|| error.to_string(), str::to_owned);
-                        let diagnostic = Diagnostic::error(Code::TemplateError, message).at(node.span);
-                        let help = "a value in YAML may use `var()`, `env_var()` and `target`";
-                        sink.error(diagnostic.help(help));
-                    }
+            YamlKind::Scalar(scalar) if is_template(&scalar.text) => match self.value(&scalar.text) {
+                Ok(value) => node.kind = kind(&value, node.span),
+                Err(error) => {
+                    let message = error.detail().map_or_else(|| error.to_string(), str::to_owned);
+                    let diagnostic = Diagnostic::error(Code::TemplateError, message).at(node.span);
+                    let help = "a value in YAML may use `var()`, `env_var()` and `target`";
+                    sink.error(diagnostic.help(help));
                 }
-            }
+            },
             YamlKind::Scalar(_) => {}
         }
     }
@@ -172,6 +171,14 @@ impl YamlScope {
         }
     }
 
+    /// The value of a variable, in which a template is rendered as a text. One that asks for more than YAML knows stays as it is, and
+    /// is an error where somebody asks for it.
+    pub fn variable(&self, value: serde_json::Value) -> serde_json::Value {
+        let rendered = value.as_str().filter(|text| is_template(text));
+        let rendered = rendered.and_then(|text| self.environment.render_str(text, &self.context).ok());
+        rendered.map_or(value, serde_json::Value::from)
+    }
+
     /// A value that is one expression keeps its type.
     fn value(&self, text: &str) -> Result<Value, Error> {
         let trimmed = text.trim();
@@ -184,6 +191,11 @@ impl YamlScope {
             None => self.environment.render_str(text, &self.context).map(Value::from),
         }
     }
+}
+
+/// Whether a text has tags of a template.
+pub(crate) fn is_template(text: &str) -> bool {
+    text.contains("{{") || text.contains("{%")
 }
 
 /// Whether a description asks for a block of documentation. Others are texts for people, whatever stands in them.

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::definition::{MacroDefinition, macro_definitions};
 use super::function;
-use super::own_tags::{TEST_PREFIX, without_own_tags};
+use super::own_tags::{TEST_PREFIX, without_own_tags, without_stray_tags};
 use super::rewrite::{Callables, MacroNames, RewrittenText, TemplateKind, called_names, rewrite};
 use super::token::ScannedText;
 use crate::diag::{Checked, Code, Diagnostic, Sink};
@@ -153,7 +153,7 @@ impl Library {
 
     fn read_file<'a>(&'a self, file: &'a MacroFile) -> &'a ReadMacroFile {
         file.read.get_or_init(|| {
-            let text = without_own_tags(&file.text);
+            let text = without_stray_tags(without_own_tags(&file.text));
             let scanned = ScannedText::of(&text);
             let callables = self.callables(&file.package);
             ReadMacroFile {

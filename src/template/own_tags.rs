@@ -42,6 +42,35 @@ pub(super) fn without_own_tags(text: &str) -> Cow<'_, str> {
     Cow::Owned(String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned()))
 }
 
+/// The text with blanks in the place of tags between macros that are no statements, such as lines of `#`: dbt reads nothing there.
+pub(super) fn without_stray_tags(text: Cow<'_, str>) -> Cow<'_, str> {
+    let found = tokens(&text);
+    let mut stray = Vec::new();
+    let mut depth = 0_usize;
+    for (index, open) in found.iter().enumerate().filter(|(_, token)| token.kind == TokenKind::Open) {
+        let next = found.get(index + 1);
+        let word = next.filter(|next| next.kind == TokenKind::Word).and_then(|word| text.get(word.range()));
+        // No statement has a colon behind its first word, and a misspelt one is an error.
+        let is_address = found.get(index + 2).is_some_and(|mark| mark.is(b':'));
+        match word {
+            Some("macro") => depth += 1,
+            Some("endmacro") => depth = depth.saturating_sub(1),
+            Some(_) if !is_address => {}
+            _ if depth > 0 || text.get(open.range()) != Some("{%") => {}
+            // The scanner may read what is no statement as anything, so its end is looked for in the text itself.
+            _ => stray.extend(
+                text.get(open.end..).and_then(|rest| rest.find("%}")).map(|end| (open.start, open.end + end + 2)),
+            ),
+        }
+    }
+    if stray.is_empty() {
+        return text;
+    }
+    let mut bytes = text.as_bytes().to_vec();
+    stray.into_iter().for_each(|(start, end)| blank(&mut bytes, start, end));
+    Cow::Owned(String::from_utf8(bytes).unwrap_or_else(|_| text.into_owned()))
+}
+
 /// Writes a word over another one and the blanks before it.
 fn write(bytes: &mut [u8], open: Token, keyword: Token, word: &str) {
     // A sign that trims blanks stays.
@@ -66,6 +95,16 @@ fn blank(bytes: &mut [u8], start: usize, end: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_no_statement_between_macros_is_blank() {
+        let text =
+            "{% #### %}\n{% https://example.org/a %}\n{% macro a() %}{% nonsense %}{% endmacro %}{% set x = 1 %}";
+        let plain = without_stray_tags(Cow::Borrowed(text));
+        let kept = "{% macro a() %}{% nonsense %}{% endmacro %}{% set x = 1 %}";
+        assert_eq!((plain.len(), plain.trim()), (text.len(), kept));
+        assert!(matches!(without_stray_tags(Cow::Borrowed(kept)), Cow::Borrowed(_)));
+    }
 
     #[test]
     fn tests_become_macros_and_materializations_blanks_of_the_same_length() {

@@ -12,7 +12,7 @@ use super::introspection::{Answer, Question};
 use super::macros::{Library, MacroName};
 use crate::diag::Diagnostic;
 use crate::name::{ModelName, TableName};
-use crate::project::{ModelVersions, Settings, UnlocatedSource};
+use crate::project::{ModelVersions, PropertyFaults, Settings, UnlocatedSource};
 use crate::span::{FileId, Span, Spanned};
 
 /// What all templates of a project may know.
@@ -33,6 +33,8 @@ pub(super) struct Facts {
     pub nodes: Option<Arc<BTreeMap<String, NodeFacts>>>,
     /// The run's one time.
     pub now: DateTime<Utc>,
+    /// What is wrong with sources.
+    pub property_faults: PropertyFaults,
     /// Sources that are tables of a database for dbt.
     pub source_tables: BTreeMap<TableName, UnlocatedSource>,
     /// The variables that templates of each package see.

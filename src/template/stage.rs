@@ -180,6 +180,7 @@ fn facts(project: &Project, tables: BTreeMap<ModelName, TableName>, library: &Ar
         versions: project.versions.clone(),
         nodes: None,
         now: host.logical_time(),
+        property_faults: project.faults.clone(),
         source_tables: project.tables.clone(),
         tables,
         disabled: project.disabled.models.keys().cloned().collect(),

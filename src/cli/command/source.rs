@@ -99,7 +99,7 @@ impl FreshnessArgs {
         }
         let _warned = app.write(loaded, |artifacts| artifacts.write_sources(&answers, started.elapsed()));
         app.console.say("summary", &FreshnessAnswer::summary(&answers), FreshnessAnswer::counts(&answers));
-        let failed = answers.iter().any(FreshnessAnswer::fails);
+        let failed = !questions.faults.is_empty() || answers.iter().any(FreshnessAnswer::fails);
         Ok(if failed { Exit::Failed } else { Exit::Done })
     }
 }

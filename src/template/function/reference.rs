@@ -89,6 +89,12 @@ impl TemplateFunction for SourceFunction {
             return Err(without_table(facts, &schema));
         }
         let table = call.text(1, "the table's name")?;
+        let faults = facts.property_faults.of_source(&schema, &table);
+        if !faults.is_empty() {
+            // What is wrong with its declaration is all that is wrong with the model.
+            call.render.record().diagnostics.extend(faults.into_iter().cloned());
+            return Ok(placeholder(call));
+        }
         let named = SchemaName::parse(&schema).ok().map(|schema| TableName { schema, table: table.clone() });
         match named.as_ref().filter(|name| facts.sources.contains(*name)) {
             Some(name) => Ok(refer(call, ReferenceTarget::Source(name.clone()), name)),

@@ -4,6 +4,7 @@ use minijinja::Value;
 
 use super::{Call, CallFailure, TemplateFunction};
 use crate::diag::Code;
+use crate::project::is_template;
 use crate::template::render::{Need, Variable};
 
 /// `var('name', default)`
@@ -22,6 +23,11 @@ impl TemplateFunction for Var {
         let name = call.text(0, "the variable's name")?;
         let vars = call.render.vars();
         match vars.get(&name).or_else(|| call.argument(1, "default")) {
+            Some(value) if value.as_str().is_some_and(is_template) && vars.contains_key(&name) => {
+                let message = format!("the variable `{name}` holds a template that cannot be rendered: `{value}`");
+                let help = "a template in a variable may use `var()`, `env_var()` and `target`, if they are set";
+                Err(CallFailure::new(message).help(help))
+            }
             Some(value) => Ok(value.clone()),
             None => Err(unknown_var(&name, vars.keys().map(String::as_str))),
         }

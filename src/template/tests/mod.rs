@@ -60,7 +60,7 @@ pub(crate) fn project(files: &[(&str, &str)]) -> (Project, SourceFiles) {
         selectors: None,
         vars: BTreeMap::from([("limit".to_owned(), serde_json::json!(10))]),
         target: Target { name: "dev".to_owned(), ..Target::default() },
-        faults: BTreeMap::new(),
+        faults: crate::project::PropertyFaults::default(),
     };
     (project, sources)
 }
