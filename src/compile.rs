@@ -14,17 +14,15 @@ use datafusion::catalog::TableProvider;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{DataFusionError, Result};
 use datafusion::execution::SessionState;
-use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::logical_expr::execution_props::ExecutionProps;
 use datafusion::logical_expr::{Expr, LogicalPlan, TableScan};
 use datafusion::physical_plan::displayable;
-use datafusion::prelude::SessionConfig;
 
 use crate::analyze::{
     InputTable, Rewrite, TypedModel, plan_options, rewrites_of, without_catalogs, without_marks_of_patterns,
 };
 use crate::day::{Grain, TimeRange, midnight};
-use crate::engine::{DeclaredTable, declared_table, show_filter};
+use crate::engine::{DeclaredTable, declared_table, session, show_filter};
 use crate::incremental::{Bound, Mention, Proved, Read, Reads, Windows, bind_proved, is_read_by_file};
 use crate::name::ModelName;
 use crate::parallel::in_parallel;
@@ -139,8 +137,7 @@ fn first_line(error: &DataFusionError) -> String {
 
 fn state() -> SessionState {
     // The options of a run, but for what depends on the machine.
-    let config = SessionConfig::from(plan_options(PARTITIONS));
-    SessionStateBuilder::new_with_default_features().with_config(config).build()
+    session(plan_options(PARTITIONS)).build()
 }
 
 /// Names that the optimizer makes up are numbered: those of one model do not depend on what was planned before it.

@@ -6,6 +6,7 @@ mod arithmetic;
 mod cast_fault;
 mod column_name;
 mod comparison;
+mod contract;
 mod find;
 mod failing_rows;
 mod fingerprint;
@@ -20,6 +21,7 @@ mod literals;
 pub(crate) mod lineage;
 mod message;
 mod null_character;
+mod own_text;
 mod plan_size;
 mod planner;
 mod quarantine;
@@ -50,6 +52,7 @@ use datafusion::config::ConfigOptions;
 use datafusion::logical_expr::LogicalPlan;
 
 pub(crate) use crate::name::SOURCE_FILE;
+pub(crate) use aggregate::{RunningAggregate, UseOwnAggregates, running};
 pub(crate) use arithmetic::ArithmeticFault;
 pub(crate) use cast_fault::CastFault;
 pub(crate) use foreign::Rewrite;
@@ -74,9 +77,7 @@ use crate::parallel::in_parallel;
 use crate::project::{Project, Source};
 use crate::run_record::RunTable;
 use crate::span::{FileId, Span};
-use crate::template::{
-    Reference, ReferenceName, ReferencePlaces, ReferenceTarget, RenderedModel, RenderedSql, SourceMap,
-};
+use crate::template::{Reference, ReferenceName, ReferenceTarget, RenderedModel, RenderedSql};
 use fingerprint::{describe_input, describe_source};
 use message::KnownNames;
 use planner::{InputTables, NotedPlan};
@@ -247,6 +248,7 @@ impl<'a> Planner<'a> {
         }
         let PlannedText { plan, mut decides, mut names } =
             self.text_with(SqlPlace::new(&rendered.full, rendered.file), typed, None, sink)?;
+        let plan = self.under_contract(plan, rendered, &mut decides, sink)?;
         let plan = schema::with_typed_nulls(plan, rendered, sink);
         let columns = self.project.models.get(&rendered.name).map_or(&[][..], |model| &model.columns);
         let schema = schema::check(&plan, rendered, columns, sink)?;
@@ -257,8 +259,9 @@ impl<'a> Planner<'a> {
                 let planned = self.text_with(SqlPlace::new(sliced, rendered.file), typed, Some(this), sink)?;
                 decides.push_str(&planned.decides);
                 names = planned.names;
-                let plan = planned.plan;
                 // The text for the whole table has told what is to be told.
+                let plan = self.under_contract(planned.plan, rendered, &mut String::new(), &mut Sink::default());
+                let plan = plan.map_err(|_| schema::other_columns(rendered, sink))?;
                 let plan = schema::with_typed_nulls(plan, rendered, &mut Sink::default());
                 schema::check_same(&plan, &schema, rendered, sink)?;
                 Some(plan)
@@ -280,39 +283,6 @@ impl<'a> Planner<'a> {
     ) -> Checked<(LogicalPlan, String)> {
         let PlannedText { plan, decides, names: _ } = self.text_with(SqlPlace::new(sql, file), typed, None, sink)?;
         Ok((plan, decides))
-    }
-
-    /// Plans what counts the failures of a test: an aggregate over the rows of its plan, as a whole number.
-    pub fn calculated(
-        &self,
-        rows: &LogicalPlan,
-        calculation: &str,
-        span: Span,
-        sink: &mut Sink,
-    ) -> Checked<LogicalPlan> {
-        let text = format!("select cast(coalesce({calculation}, 0) as bigint) as failures from karat.failures");
-        let columns = Arc::new(rows.schema().as_arrow().clone());
-        // It is never read as a table: the plan stands in its place.
-        let declared = InputTable::declared(Input::This, own_table("failures"), columns);
-        self.over_table(text, InputTable { inlined: Some(rows.clone()), ..declared }, span, sink)
-    }
-
-    /// Plans a text of karat's own over one table. Whatever is wrong with it is shown at the place that made it necessary.
-    fn over_table(&self, text: String, table: InputTable, span: Span, sink: &mut Sink) -> Checked<LogicalPlan> {
-        let sql = RenderedSql {
-            text,
-            map: SourceMap::whole(span),
-            references: Vec::new(),
-            places: ReferencePlaces::default(),
-            test_config: BTreeMap::new(),
-        };
-        let place = SqlPlace::new(&sql, span.file);
-        let parsed = planner::parse(&sql.text, &sql.places, &self.functions, self.project.reading.clone())
-            .map_err(|error| report::not_parsed(&error, place, sink))?;
-        let mut tables = InputTables::new();
-        add(&mut tables, table);
-        planner::plan(&parsed, &tables, &self.functions, &self.options)
-            .map_err(|error| report::not_planned(&error, &parsed, place, self.names(), sink))
     }
 
     /// Plans a query from outside: besides what it refers to, it may name every table plainly, as `schema.table`.

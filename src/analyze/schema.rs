@@ -15,7 +15,7 @@ use super::report::{SqlPlace, find_word};
 use super::rewrite::type_name;
 use crate::day::{Grain, Window};
 use crate::delta::read_schema;
-use crate::diag::{Checked, Code, Diagnostic, Sink, nearest};
+use crate::diag::{Checked, Code, Diagnostic, Reported, Sink, nearest};
 use crate::name::{RESCUED, SOURCE_FILE, SOURCE_LINE};
 use crate::project::{Column, Source};
 use crate::span::{Span, Spanned, TracedSpan};
@@ -141,7 +141,7 @@ fn check_output(schema: &Schema, rendered: &RenderedModel, sink: &mut Sink) -> C
 }
 
 /// Where a column of the output is written, or the whole text.
-fn output_place(column: &OutputColumn<'_>, rendered: &RenderedModel) -> TracedSpan {
+pub(super) fn output_place(column: &OutputColumn<'_>, rendered: &RenderedModel) -> TracedSpan {
     let sql = &rendered.full;
     let place = SqlPlace { sql, whole: sql.map.span(0..0) };
     let found = planner::first_statement(&sql.text).and_then(|statement| find::output_column(column, &statement));
@@ -233,9 +233,13 @@ pub(super) fn check_same(
     if sliced.fields() == schema.fields() {
         return Ok(());
     }
+    Err(other_columns(rendered, sink))
+}
+
+pub(super) fn other_columns(rendered: &RenderedModel, sink: &mut Sink) -> Reported {
     let message = "with `is_incremental()` the model has other columns than without";
     let span = rendered.full.map.span(0..0);
-    Err(sink.error(Diagnostic::error(Code::InvalidPlan, message).at(span)))
+    sink.error(Diagnostic::error(Code::InvalidPlan, message).at(span))
 }
 
 /// The plan of a view as it stands in another model, read through that model's windows.

@@ -225,8 +225,10 @@ impl Serialize for ConfigView<'_> {
             match (unset, value) {
                 (Unset::Docs, _) => map.serialize_entry(key, &self.written.docs())?,
                 (Unset::Contract, _) => {
-                    let enforced = value.and_then(|contract| contract.get("enforced")).and_then(Value::as_bool);
-                    let contract = json!({"enforced": enforced.unwrap_or(false), "alias_types": true});
+                    let said = |key: &str| value.and_then(|contract| contract.get(key)).and_then(Value::as_bool);
+                    let enforced = said("enforced").unwrap_or(false);
+                    let alias_types = said("alias_types").unwrap_or(true);
+                    let contract = json!({"enforced": enforced, "alias_types": alias_types});
                     map.serialize_entry(key, &contract)?;
                 }
                 (_, Some(value)) => map.serialize_entry(key, value)?,

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::call_scan::KnownMacros;
 use super::config_view::{ConfigView, ConfigsOf, Written};
+use super::contract::no_contract;
 use super::manifest::ManifestInputs;
 use super::models::{Checksum, ColumnViews, DependsOn, NodeCode, NodeDetails, NodeView, RefView};
 use super::node_id::{NodeIds, base_name};
@@ -287,7 +288,7 @@ pub(super) fn code(fact: Option<&TestFact>) -> NodeCode<'_> {
         compiled_code: sql.map(Cow::Borrowed),
         extra_ctes_injected: sql.is_some(),
         extra_ctes: [],
-        contract: json!({"enforced": false, "alias_types": true, "checksum": null}),
+        contract: no_contract(),
     }
 }
 
@@ -298,7 +299,7 @@ impl NodeCode<'_> {
         }
     }
 
-    fn add_target(&mut self, project: &Project, target: &ReferenceTarget) {
+    pub(super) fn add_target(&mut self, project: &Project, target: &ReferenceTarget) {
         if let Some(id) = NodeIds::new(project).of_target(target) {
             self.depends_on.add(id);
         }

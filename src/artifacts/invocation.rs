@@ -21,6 +21,9 @@ pub(crate) struct Invocation {
 /// What the names of such variables begin with.
 const CUSTOM_PREFIX: &str = "DBT_ENV_CUSTOM_ENV_";
 
+/// The entry in an artifact that says which target it was written for: dbt's schemas have no place of their own for that.
+pub(super) const TARGET: &str = "KARAT_TARGET";
+
 /// `metadata` of an artifact.
 #[derive(Debug, Serialize)]
 pub(super) struct Metadata<'a> {
@@ -39,6 +42,12 @@ impl Invocation {
             Some((name.to_owned(), value.clone()))
         });
         Self { id, started, now, env: custom.collect() }
+    }
+
+    /// The same for this target.
+    pub fn of_target(mut self, target: &str) -> Self {
+        self.env.insert(TARGET.to_owned(), target.to_owned());
+        self
     }
 
     /// `metadata` of an artifact of this schema: `manifest/v12`.

@@ -6,6 +6,7 @@
 mod call_scan;
 mod catalog;
 mod config_view;
+mod contract;
 mod data_tests;
 mod described;
 mod digest;

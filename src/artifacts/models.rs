@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::call_scan::KnownMacros;
 use super::config_view::{ConfigView, ConfigsOf, Written};
+use super::contract;
 use super::described::filled;
 use super::digest::sha256;
 use super::manifest::ManifestInputs;
@@ -274,7 +275,7 @@ fn view<'a>(
         config: ConfigView { of: configs_of(model), written, fixed: vec![("materialized", Value::from(materialized))] },
         tags: written.tags(),
         description: &model.description,
-        columns: columns(&model.columns, typed),
+        columns: columns(inputs, &model.columns, typed),
         meta: written.meta(),
         group: said(model, written, "group").and_then(Value::as_str),
         docs: written.docs(),
@@ -286,7 +287,7 @@ fn view<'a>(
         raw_code: Cow::Borrowed(raw),
         doc_blocks: [],
         code: (kind != NodeKind::Seed).then(|| code(inputs, model, rendered, macros)),
-        more: details(model, written),
+        more: details(inputs, model, written),
     }
 }
 
@@ -326,17 +327,17 @@ fn configs_of(model: &Model) -> ConfigsOf {
     }
 }
 
-fn details<'a>(model: &'a Model, written: Written<'a>) -> NodeDetails<'a> {
+fn details<'a>(inputs: &ManifestInputs<'_>, model: &'a Model, written: Written<'a>) -> NodeDetails<'a> {
     match configs_of(model) {
         ConfigsOf::Seeds => NodeDetails::Seed(SeedDetails { root_path: None, depends_on: MacrosOnly { macros: [] } }),
         ConfigsOf::Snapshots => NodeDetails::None {},
         ConfigsOf::Models | ConfigsOf::Analyses | ConfigsOf::Tests => NodeDetails::Model(Box::new(ModelDetails {
             access: said(model, written, "access").and_then(Value::as_str).unwrap_or("protected"),
-            constraints: model.written.get("constraints").cloned().unwrap_or_else(|| json!([])),
+            constraints: contract::constraints(inputs, &model.constraints),
             version: model.version.as_ref().map(ModelVersion::number),
             latest_version: model.version.as_ref().map(ModelVersion::latest_number),
             deprecation_date: said(model, written, "deprecation_date"),
-            primary_key: primary_key(&model.columns),
+            primary_key: primary_key(model),
             time_spine: model.written.get("time_spine").filter(|written| !written.is_null()).map(time_spine),
         })),
     }
@@ -347,17 +348,21 @@ fn time_spine(written: &Value) -> Value {
     filled(written, &unset)
 }
 
-/// The columns that tests say are unique and never null; without any such, those that are unique.
-fn primary_key(columns: &[Column]) -> Vec<&str> {
+/// The columns of the primary key; without one, those that tests say are unique and never null; without any such, those that are unique.
+fn primary_key(model: &Model) -> Vec<&str> {
+    let declared = contract::primary_key(model);
+    if !declared.is_empty() {
+        return declared;
+    }
     let has = |column: &Column, kind: &str| column.tests.iter().any(|test| test.kind.value == kind);
-    let unique: Vec<&Column> = columns.iter().filter(|column| has(column, "unique")).collect();
+    let unique: Vec<&Column> = model.columns.iter().filter(|column| has(column, "unique")).collect();
     let keys: Vec<&str> =
         unique.iter().filter(|column| has(column, "not_null")).map(|column| column.name.value.as_str()).collect();
     if keys.is_empty() { unique.iter().map(|column| column.name.value.as_str()).collect() } else { keys }
 }
 
 /// The declared columns, with the types that the compiler knows where YAML names none.
-fn columns<'a>(declared: &'a [Column], typed: Option<&TypedModel>) -> ColumnViews<'a> {
+fn columns<'a>(inputs: &ManifestInputs<'_>, declared: &'a [Column], typed: Option<&TypedModel>) -> ColumnViews<'a> {
     let known: BTreeMap<String, String> = match typed {
         Some(typed) if !declared.is_empty() => {
             typed.relation_columns().iter().map(|column| (column.name.clone(), column.data_type.clone())).collect()
@@ -368,7 +373,8 @@ fn columns<'a>(declared: &'a [Column], typed: Option<&TypedModel>) -> ColumnView
         let name = column.name.value.as_str();
         let data_type = column.data_type.as_ref().map(|written| written.value.clone());
         let data_type = data_type.or_else(|| known.get(name).cloned());
-        ColumnView::new(name, &column.description, data_type, &column.written)
+        let constraints = contract::constraints(inputs, &column.constraints);
+        ColumnView { constraints, ..ColumnView::new(name, &column.description, data_type, &column.written) }
     };
     ColumnViews(declared.iter().map(view).collect())
 }
@@ -398,9 +404,12 @@ fn code<'a>(
         compiled_code: rendered.filter(|_| is_compiled).map(|rendered| qualified(&rendered.full)),
         extra_ctes_injected: is_compiled,
         extra_ctes: [],
-        contract: json!({"enforced": false, "alias_types": true, "checksum": null}),
+        contract: contract::contract(model, rendered),
     };
     texts.into_iter().flatten().flatten().for_each(|text| code.add_references(inputs, &text.references));
+    for target in rendered.into_iter().flat_map(|rendered| contract::named_by_keys(model, rendered, inputs.project)) {
+        code.add_target(inputs.project, &target);
+    }
     code
 }
 

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::invocation::TARGET;
 use super::node_comparison::{ComparedKind, NodeComparison, same_text};
+use crate::name::{ModelName, SchemaName, TableName};
 use crate::select::{NodeChange, NodeChanges};
 
 /// A stored manifest that was read.
@@ -35,6 +37,23 @@ impl StoredManifest {
             Some(version) => Err(format!("has version {version} of the schema, and karat reads version {VERSION}")),
             None => Err("is not a manifest".to_owned()),
         }
+    }
+
+    /// The target that it was written for. Returns `None` if it does not say so.
+    pub fn target(&self) -> Option<&str> {
+        self.0.get("metadata")?.get("env")?.get(TARGET)?.as_str()
+    }
+
+    /// The tables of models, seeds and snapshots, by ids.
+    pub fn tables(&self) -> BTreeMap<String, TableName> {
+        let table = |node: &Value| {
+            let part = |key: &str| node.get(key).and_then(Value::as_str);
+            let table = part("alias").or_else(|| part("name"))?;
+            // A stored text becomes a part of a path.
+            ModelName::parse(table).ok()?;
+            Some(TableName { schema: SchemaName::parse(part("schema")?).ok()?, table: table.to_owned() })
+        };
+        parts(&self.0, "nodes").filter_map(|(id, node)| Some((id.to_owned(), table(node)?))).collect()
     }
 
     /// What has changed of each node since then, by ids. `now` is the manifest of the project as it is, and `packages` are its own

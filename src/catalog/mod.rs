@@ -4,13 +4,18 @@
 //! remembered, so that the steps after it read what was just written and decide by it. Whoever decides looks at everything
 //! under one lock ([`Catalog::observed`]): copies of a thousand tables for each of a thousand steps would be quadratic.
 
+mod for_readers;
+mod observation_scope;
 mod observe;
+mod other_target;
 mod sources;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, MutexGuard};
 
-pub(crate) use observe::{CatalogSource, ObservationScope, Shown, observe};
+pub(crate) use observation_scope::{ObservationScope, Shown};
+pub(crate) use observe::{CatalogSource, observe};
+pub(crate) use other_target::OtherTarget;
 use sources::list_all;
 pub(crate) use sources::{is_at, list_sources, no_file};
 
@@ -37,6 +42,8 @@ pub(crate) struct Catalog<'a> {
     pub unreadable: Arc<Unreadable>,
     /// What runs have done, the newest first; empty if nobody asks.
     pub runs: Arc<Vec<RunRecord>>,
+    /// The target in which tables were looked for that are not in the lake.
+    pub other_target: Option<&'a str>,
     known: Locked<Known>,
 }
 
@@ -76,6 +83,7 @@ impl<'a> Catalog<'a> {
             folder: self.folder.clone(),
             unreadable: Arc::clone(&self.unreadable),
             runs: Arc::clone(&self.runs),
+            other_target: self.other_target,
             known: Locked::new(Known { tables, digests, files }),
         }
     }

@@ -2,6 +2,7 @@
 
 mod accepted_values;
 mod between;
+mod constraint;
 mod expression_is_true;
 mod hook;
 mod matches;
@@ -22,6 +23,7 @@ use chrono::{DateTime, Utc};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 use serde_json::{Map, Value};
 
+pub(crate) use constraint::{plan_constraints, with_constraints};
 pub(crate) use hook::{HooksOfModels, PlannedHook, with_hooks};
 pub(crate) use plan::{Guarded, TestText, plan_all, unknown_kind};
 pub(crate) use storing::{StoredByDefault, StoringTests};
@@ -30,7 +32,7 @@ use crate::analyze::{Input, TypedModel, inputs_of};
 use crate::diag::Diagnostic;
 use crate::name::{ModelName, quoted};
 use crate::project::{TestRule, TestSeverity};
-use crate::select::TestOrigin;
+use crate::select::{TestKind, TestOrigin};
 use crate::span::Span;
 use crate::template::ReferenceTarget;
 
@@ -163,7 +165,19 @@ pub(crate) struct CheckBatch {
     pub scope: Scope,
 }
 
+impl PlannedCheck {
+    /// Whether it is a constraint of a contract: no test, but a condition of every commit.
+    pub fn is_constraint(&self) -> bool {
+        self.origin.kind == TestKind::Constraint
+    }
+}
+
 impl CheckBatch {
+    /// Whether it checks what a contract says of rows.
+    pub fn is_of_contract(&self) -> bool {
+        self.checks.iter().any(PlannedCheck::is_constraint)
+    }
+
     /// The same with some of its tests, by their places. Returns `None` if none of them is left.
     pub fn only(&self, places: &[usize]) -> Option<CheckBatch> {
         if places.len() == self.checks.len() {

@@ -49,6 +49,13 @@ pub(crate) struct TestText {
     pub span: Span,
 }
 
+impl TestText {
+    /// What tells it apart from every other test.
+    pub fn key(&self) -> TestKey {
+        TestKey { span: self.span, declared_on: self.declared_on.clone() }
+    }
+}
+
 /// A table whose tests are planned.
 struct Tested<'a> {
     table: TableName,
@@ -266,7 +273,7 @@ fn batches(guarded: Guarded<'_>, tested: &Tested<'_>, sink: &mut Sink) -> Vec<Ch
 }
 
 /// Returns a plan for the number of rows of a plan.
-fn counted(plan: LogicalPlan) -> LogicalPlan {
+pub(super) fn counted(plan: LogicalPlan) -> LogicalPlan {
     LogicalPlanBuilder::from(plan)
         .aggregate(Vec::<Expr>::new(), vec![count(lit(1_i64))])
         .and_then(LogicalPlanBuilder::build)
@@ -400,8 +407,7 @@ fn of_text(guarded: Guarded<'_>, text: &TestText, sink: &mut Sink) -> Checked<Ch
     let TestText { name, origin, declared_on, rendered, rule, storage, calculation, span, .. } = text;
     let (plan, _) = guarded.planner.text(rendered, span.file, guarded.typed, sink)?;
     let plan = limited(plan, storage.limit);
-    let key = TestKey { span: *span, declared_on: declared_on.clone() };
-    let stored = guarded.storing.rows(&key, storage, &plan);
+    let stored = guarded.storing.rows(&text.key(), storage, &plan);
     let check = PlannedCheck {
         name: name.clone(),
         origin: origin.clone(),

@@ -14,8 +14,9 @@ use crate::failure::Failure;
 use crate::host::{OsHost, WithoutProject};
 use crate::name::{ModelName, NodeKind, UnitTestName};
 use crate::pipeline::{
-    self, ArtifactRequest, Artifacts, Catalog, Compiled, EndedRun, Lake, LakeOpener, Loaded, ObservationScope, Query,
-    RecordedRun, RunEnd, RunMoment, StoppedModels, TestedSelection, Workspace, Writers, find_project, other_kinds,
+    self, ArtifactRequest, Artifacts, Catalog, Compiled, DeferRequest, EndedRun, Lake, LakeOpener, Loaded,
+    ObservationScope, Query, RecordedRun, RunEnd, RunMoment, StoppedModels, TestedSelection, Workspace, Writers,
+    find_project, other_kinds,
 };
 use crate::project::{LakeLocation, LoadRequest};
 use crate::select::{IndirectSelection, Selection};
@@ -51,6 +52,37 @@ impl App<'_> {
     /// those that are needed.
     pub fn load_and_compile(&self, args: &ProjectArgs) -> Result<Compiled, Exit> {
         self.compile(self.load_quietly(args)?)
+    }
+
+    /// Reads, renders and types the project, which also reads the tables of another target, if that is asked for.
+    pub fn load_deferring(&self, args: &ProjectArgs, to: DeferRequest<'_>) -> Result<Compiled, Exit> {
+        self.load_and_compile(args).and_then(|compiled| self.defer(compiled, args, to))
+    }
+
+    /// The same project, which also reads the tables of another target.
+    pub fn defer(&self, compiled: Compiled, args: &ProjectArgs, to: DeferRequest<'_>) -> Result<Compiled, Exit> {
+        let loaded = compiled.loaded;
+        let place = loaded.defer_place(&to).map_err(|wrong| self.fail(wrong, &loaded.files, Exit::Failed))?;
+        let other = match place {
+            Some(place) if place.target == loaded.project.target.name => {
+                self.console
+                    .chat(&format!("deferring to `{}` does nothing here: it is the target itself", place.target));
+                None
+            }
+            Some(place) => {
+                let there = ProjectArgs { target: Some(place.target.clone()), ..args.clone() };
+                // Its warnings have been said of this target.
+                let mut said = Said::default();
+                let Ok(there) = self.try_load(&there, &mut said) else {
+                    self.tell(&mut said.sink, &said.files)?;
+                    return Err(Exit::Failed);
+                };
+                let lake = self.lake(&there, Writers::Nobody)?;
+                Some(place.other_target(&there, lake))
+            }
+            None => None,
+        };
+        Ok(Compiled { loaded: Loaded { other, ..loaded }, ..compiled })
     }
 
     /// Types every model.
@@ -241,10 +273,14 @@ impl App<'_> {
             part_rows: args.part_rows,
             lake: lake.objects().clone(),
         };
-        Engine::open(settings).map_err(|error| {
+        let engine = Engine::open(settings).map_err(|error| {
             let diagnostic = Diagnostic::error(Code::RunFailed, error.strip_backtrace());
             self.fail(diagnostic, &loaded.files, Exit::Failed)
-        })
+        })?;
+        if let Some(other) = &loaded.other {
+            engine.add_other_lake(other.lake.objects().clone());
+        }
+        Ok(engine)
     }
 
     /// Runs what the project has run before or after every run.

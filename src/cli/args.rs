@@ -11,6 +11,7 @@ use crate::check::StoredByDefault;
 use crate::day::{Grain, TimeRange, WrittenTime};
 use crate::diag::{Code, Diagnostic};
 use crate::execute::EngineSettings;
+use crate::pipeline::DeferRequest;
 use crate::select::{IndirectSelection, SelectionRequest};
 use crate::shown::RowFormat;
 use crate::terminal::LogFormat;
@@ -167,6 +168,46 @@ impl ValueEnum for RowFormat {
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
         Some(PossibleValue::new(self.word()).help(self.summary()))
+    }
+}
+
+/// Where tables are read that the target lacks and the command does not build.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Defer")]
+pub(crate) struct DeferArgs {
+    /// Read tables that the target lacks and that are not built as another target has released them
+    #[arg(long, overrides_with = "no_defer")]
+    defer: bool,
+    /// Read the tables of the target alone, whatever its `defer` says
+    #[arg(long, overrides_with = "defer")]
+    no_defer: bool,
+    /// Defer to this target of the project [default: the `defer` of the target]
+    #[arg(long, value_name = "TARGET")]
+    defer_to: Option<String>,
+    /// Defer to the target whose manifest is in this folder [default: that of `--state`]
+    #[arg(long, value_name = "DIR")]
+    defer_state: Option<String>,
+    /// Read the other target's table also where the target has one, unless it is built
+    #[arg(long, overrides_with = "no_favor_state")]
+    favor_state: bool,
+    #[arg(long, hide = true, overrides_with = "favor_state")]
+    no_favor_state: bool,
+}
+
+impl DeferArgs {
+    /// What is asked for; `state` is the folder of `--state`.
+    pub fn request<'a>(&'a self, state: Option<&'a String>) -> DeferRequest<'a> {
+        let is_asked = if self.no_defer { Some(false) } else { self.defer.then_some(true) };
+        let to = self.defer_to.as_deref();
+        let state = state.map(String::as_str);
+        DeferRequest {
+            is_asked,
+            to,
+            folder: self.defer_state.as_deref(),
+            state,
+            is_favored: self.favor_state,
+            is_live: false,
+        }
     }
 }
 

@@ -70,6 +70,12 @@ impl App<'_> {
         if compiled.faults.is_empty() { Ok(compiled) } else { Err(Exit::Failed) }
     }
 
+    /// Says what is wrong, and stops.
+    pub fn refuse(&self, faults: &[Diagnostic], loaded: &Loaded) -> Exit {
+        self.console.diagnostics(faults, &loaded.files);
+        Exit::Failed
+    }
+
     /// Says what has errors and is not among what is needed.
     pub fn warn_of_others(&self, loaded: &Loaded, faults: &Faults, stopped: &StoppedModels) -> Result<(), Exit> {
         let mut sink = Sink::default();

@@ -42,6 +42,8 @@ pub(super) fn translate(
         } else if let Some((_, instead)) = REFUSED.iter().find(|(refused, _)| *refused == name) {
             let message = format!("`--{name}` is not available: {instead}\n");
             return Err(clap::Error::raw(ErrorKind::UnknownArgument, message));
+        } else if OFF.contains(&name) {
+            continue;
         } else if is_ignored(name) {
             left_out.push(format!("--{name}"));
         } else if IGNORED_WITH_VALUE.contains(&name) {
@@ -49,7 +51,7 @@ pub(super) fn translate(
             if !has_value {
                 rest.next_if(|value| !value.to_string_lossy().starts_with('-'));
             }
-        } else if !OFF.contains(&name) {
+        } else {
             kept.push(arg);
         }
     }
@@ -187,6 +189,8 @@ mod tests {
             [("DBT_TARGET", "prod"), ("KARAT_THREADS", "4"), ("DBT_FULL_REFRESH", "1"), ("DBT_QUIET", "no")];
         assert_eq!(translated("karat run", &variables).0, "karat run --full-refresh --target=prod --threads=4");
         assert_eq!(translated("karat run -t dev -f", &variables).0, "karat run --threads=4 -t dev -f");
+        assert_eq!(translated("karat run --defer", &[("DBT_DEFER", "0")]).0, "karat run --no-defer --defer");
+        assert_eq!(translated("karat run", &[("KARAT_DEFER", "true")]).0, "karat run --defer");
         assert_eq!(translated("karat explain", &variables).0, "karat explain");
         assert_eq!(translated("karat ls", &[("DBT_LOG_FORMAT", "debug")]).0, "karat ls --log-format=text");
     }

@@ -68,6 +68,8 @@ codes! {
     InvalidSeedValue => "invalid-seed-value", "a value of a seed does not convert to the type of its column";
     TooManyBadRows => "too-many-bad-rows", "a source has more bad records than it allows";
     TooManyRescued => "too-many-rescued", "more values of a source's column fail to convert than allowed";
+    ContractBroken => "contract-broken", "the columns of a model are not those of its contract";
+    ConstraintBroken => "constraint-broken", "rows of a model break a constraint of its contract";
     TestFailed => "test-failed", "a data test found rows that break its rule";
     NotVerified => "not-verified", "a table's rows are not those of a full refresh";
     UntrueWindow => "untrue-window", "a declared window is smaller than what the model reads";

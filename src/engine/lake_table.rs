@@ -34,7 +34,7 @@ use crate::table::DataFile;
 /// Under this address the session's object store finds the lake: plans carry no path of the machine.
 pub(crate) const LAKE_URL: &str = "karat-lake://lake";
 
-/// The address of a second lake, whose tables are compared with those of the first.
+/// The address of a second lake: its tables are compared with those of the first, or read in their place.
 pub(crate) const OTHER_LAKE_URL: &str = "karat-lake://other";
 
 /// Some files of a table, as plain data.

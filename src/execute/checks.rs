@@ -30,15 +30,21 @@ pub(crate) struct Checking<'a> {
     pub whole: Arc<Vec<DataFile>>,
 }
 
-/// One diagnostic for all tests that failed, if any did that is not a mere warning.
+/// One diagnostic for all tests that failed, if any did that is not a mere warning. Where rows break a constraint, that is
+/// what is wrong, and tests are not spoken of.
 pub(crate) fn failed(results: &[CheckResult]) -> Option<Diagnostic> {
-    let failed: Vec<&CheckResult> = results.iter().filter(|result| result.stops()).collect();
+    let mut failed: Vec<&CheckResult> = results.iter().filter(|result| result.stops()).collect();
+    let breaks_contract = failed.iter().any(|result| result.check.is_constraint());
+    failed.retain(|result| result.check.is_constraint() == breaks_contract);
     let message = match failed.as_slice() {
         [] => return None,
+        [one] if breaks_contract => format!("{} the constraint `{}`", rows_that_break(one.failures), one.check.name),
+        more if breaks_contract => format!("rows break {} constraints", more.len()),
         [one] => format!("the data test `{}` found {}", one.check.name, rows(one.failures)),
         more => format!("{} data tests found rows that break their rules", more.len()),
     };
-    let mut diagnostic = Diagnostic::error(Code::TestFailed, message);
+    let code = if breaks_contract { Code::ConstraintBroken } else { Code::TestFailed };
+    let mut diagnostic = Diagnostic::error(code, message);
     for result in &failed {
         let text = format!("`{}`: {}", result.check.name, rows(result.failures));
         diagnostic = diagnostic.labelled(result.check.span, text);
@@ -55,6 +61,10 @@ pub(crate) fn failed(results: &[CheckResult]) -> Option<Diagnostic> {
 
 fn rows(count: u64) -> String {
     if count == 1 { "1 row that breaks its rule".to_owned() } else { format!("{count} rows that break its rule") }
+}
+
+fn rows_that_break(count: u64) -> String {
+    if count == 1 { "1 row breaks".to_owned() } else { format!("{count} rows break") }
 }
 
 /// Runs data tests.
@@ -81,6 +91,8 @@ impl Tester<'_> {
             let failures = match self.failures(batch, checking).await {
                 Ok(failures) => failures,
                 Err(error) => match missing_table(&error) {
+                    // A key that cannot be looked up holds for no row.
+                    Some(_) if batch.is_of_contract() => return Err(error.into()),
                     Some(missing) => {
                         for check in &batch.checks {
                             self.observer.event(&Event::NotTested { check, missing });
@@ -92,7 +104,9 @@ impl Tester<'_> {
             };
             for (check, failures) in batch.checks.iter().zip(failures) {
                 let verdict = check.rule.verdict(failures);
-                self.observer.event(&Event::Tested { check, failures, verdict });
+                if !check.is_constraint() {
+                    self.observer.event(&Event::Tested { check, failures, verdict });
+                }
                 results.push(CheckResult { check: check.clone(), failures });
             }
         }

@@ -9,16 +9,14 @@ use datafusion::execution::SessionState;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
-use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::execute_stream;
-use datafusion::prelude::SessionConfig;
 use futures::TryStreamExt;
 use object_store::ObjectStore;
 use url::Url;
 
 use crate::analyze::plan_options;
-use crate::engine::{LAKE_URL, OTHER_LAKE_URL};
+use crate::engine::{LAKE_URL, OTHER_LAKE_URL, session};
 
 /// What a run may take of the machine.
 #[derive(Debug, Clone)]
@@ -67,7 +65,7 @@ impl Engine {
         Ok(Self { hash_joins, merge_joins, settings })
     }
 
-    /// Lets plans read tables of a second lake.
+    /// Lets plans read the tables of a second lake, which is never written to.
     pub fn add_other_lake(&self, lake: Arc<dyn ObjectStore>) {
         let url = Url::parse(OTHER_LAKE_URL).expect("an address of ours is a URL");
         self.hash_joins.runtime_env().register_object_store(&url, lake);
@@ -112,8 +110,5 @@ fn state(settings: &EngineSettings, runtime: &Arc<RuntimeEnv>, hash: bool) -> Se
     // The default reserves ten megabytes for every sort of every thread, which a small limit does not have.
     let reserve = settings.memory / (settings.partitions.max(1) * 16);
     options.execution.sort_spill_reservation_bytes = reserve.min(options.execution.sort_spill_reservation_bytes);
-    SessionStateBuilder::new_with_default_features()
-        .with_config(SessionConfig::from(options))
-        .with_runtime_env(Arc::clone(runtime))
-        .build()
+    session(options).with_runtime_env(Arc::clone(runtime)).build()
 }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use datafusion::common::{DataFusionError, Result as EngineResult};
 
-use crate::name::TableName;
 use crate::store::StoreError;
 
 /// A table is needed that does not exist.
@@ -13,6 +12,8 @@ use crate::store::StoreError;
 pub(crate) struct NotBuilt {
     pub table: String,
     pub kind: MissingKind,
+    /// The target in which it was looked for as well.
+    pub other_target: Option<String>,
 }
 
 /// Which command makes a table.
@@ -39,10 +40,14 @@ impl NotBuilt {
 impl fmt::Display for NotBuilt {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {
-            MissingKind::Seed => write!(formatter, "the seed `{}` has not been loaded yet", self.table),
-            MissingKind::Snapshot => write!(formatter, "the snapshot `{}` has not been taken yet", self.table),
-            MissingKind::FailingRows => write!(formatter, "no run of the test has kept rows in `{}` yet", self.table),
-            MissingKind::Model => write!(formatter, "`{}` has not been built yet", self.table),
+            MissingKind::Seed => write!(formatter, "the seed `{}` has not been loaded yet", self.table)?,
+            MissingKind::Snapshot => write!(formatter, "the snapshot `{}` has not been taken yet", self.table)?,
+            MissingKind::FailingRows => write!(formatter, "no run of the test has kept rows in `{}` yet", self.table)?,
+            MissingKind::Model => write!(formatter, "`{}` has not been built yet", self.table)?,
+        }
+        match &self.other_target {
+            Some(target) => write!(formatter, ", here or in target `{target}`"),
+            None => Ok(()),
         }
     }
 }
@@ -62,8 +67,8 @@ impl fmt::Display for UnreadableTable {
 impl std::error::Error for UnreadableTable {}
 
 /// The error of a table that does not exist.
-pub(super) fn not_built<T>(table: &TableName) -> EngineResult<T> {
-    Err(NotBuilt { table: table.to_string(), kind: MissingKind::Model }.into())
+pub(super) fn not_built<T>(table: &str) -> EngineResult<T> {
+    Err(NotBuilt { table: table.to_owned(), kind: MissingKind::Model, other_target: None }.into())
 }
 
 impl From<NotBuilt> for DataFusionError {

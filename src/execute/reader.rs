@@ -20,7 +20,7 @@ use crate::name::{ModelName, TableName};
 use crate::raw::quarantine_schema;
 use crate::run_record::run_rows;
 
-use crate::table::{DataFile, SourceEntry, SourceFacts};
+use crate::table::{DataFile, Elsewhere, SourceEntry, SourceFacts};
 
 /// Per source what reading it found.
 pub(crate) type FoundInSources = Vec<(TableName, SourceFindings)>;
@@ -98,12 +98,13 @@ impl<'a> Reader<'a> {
                 let name = self.table_of(name)?;
                 self.readable(&name)?;
                 if self.files(&name).is_none() {
-                    return Err(NotBuilt { table: name.to_string(), kind }.into());
+                    let other_target = self.catalog.other_target.map(str::to_owned);
+                    return Err(NotBuilt { table: name.to_string(), kind, other_target }.into());
                 }
                 self.lake_table(&name, table)
             }
             (Input::This, Some(model)) => self.own_past(model, table),
-            (Input::This, None) => not_built(&table.name.table),
+            (Input::This, None) => not_built(&table.name.table.to_string()),
             (Input::Quarantine(name), _) => {
                 let quarantine = quarantine_table(&self.table_of(name)?);
                 self.readable(&quarantine)?;
@@ -123,7 +124,7 @@ impl<'a> Reader<'a> {
     fn table_of(&self, name: &ModelName) -> EngineResult<TableName> {
         match self.catalog.typed.get(name) {
             Some(model) => Ok(model.table.clone()),
-            None => Err(NotBuilt { table: name.to_string(), kind: MissingKind::Model }.into()),
+            None => not_built(name.as_str()),
         }
     }
 
@@ -145,7 +146,7 @@ impl<'a> Reader<'a> {
     }
 
     fn lake_table(&self, name: &TableName, table: &InputTable) -> EngineResult<Arc<dyn TableProvider>> {
-        let Some(files) = self.files(name) else { return not_built(name) };
+        let Some(files) = self.files(name) else { return not_built(&name.to_string()) };
         let lacks = match (self.instead.get(name), self.catalog.state_of(name)) {
             (Some(instead), _) => lacking(&instead.schema, &TableSchema::of(&table.schema)?),
             // The values of partition columns lie in the paths alone: a scan that expects others would find them nowhere.
@@ -182,8 +183,19 @@ impl<'a> Reader<'a> {
     fn over(&self, name: &TableName, table: &InputTable, files: Arc<Vec<DataFile>>) -> LakeTable {
         self.expect_bytes(name, files.iter().map(|file| file.bytes).sum());
         let schema = Arc::clone(&table.schema);
-        let lake = LakeTable::new(name.clone(), schema, table.partition_by.clone(), files);
+        let elsewhere = self.elsewhere(name);
+        let place = elsewhere.as_ref().map_or(name, |elsewhere| &elsewhere.table);
+        let lake = LakeTable::new(place.clone(), schema, table.partition_by.clone(), files);
+        let lake = if elsewhere.is_some() { lake.in_other_lake() } else { lake };
         lake.keeping_partitions(table.keeps_partitions)
+    }
+
+    /// Where a table is that another target's is read for. What stands in the place of a table is in the lake.
+    fn elsewhere(&self, table: &TableName) -> Option<Arc<Elsewhere>> {
+        if self.instead.contains_key(table) {
+            return None;
+        }
+        self.catalog.state_of(table)?.elsewhere.clone()
     }
 
     /// A source with only these of its files.
@@ -205,7 +217,7 @@ impl<'a> Reader<'a> {
         is_read: &dyn Fn(&SourceEntry) -> bool,
     ) -> EngineResult<Arc<dyn TableProvider>> {
         let (Some(source), Some(listing)) = (self.catalog.project.sources.get(name), self.catalog.listing(name)) else {
-            return not_built(name);
+            return not_built(&name.to_string());
         };
         let entries: Vec<SourceEntry> = listing.entries.iter().filter(|entry| is_read(entry)).cloned().collect();
         self.expect_bytes(name, entries.iter().map(|entry| entry.size).sum());

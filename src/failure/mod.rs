@@ -25,6 +25,12 @@ impl Failure {
         Failure::Project(diagnostic.help("`--live` shows it as it is; a `karat run` without failures releases it"))
     }
 
+    /// A table of another target that no complete run has released there.
+    pub fn not_released_in(table: &TableName, target: &str, help: String) -> Failure {
+        let message = format!("`{table}` is built in target `{target}`, but no complete run has released it");
+        Failure::Project(Diagnostic::error(Code::NotBuilt, message).help(help))
+    }
+
     /// The same with one more fact.
     pub fn noted(self, note: String) -> Failure {
         match self {

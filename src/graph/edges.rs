@@ -35,7 +35,9 @@ impl Edges {
         nodes.sort();
         let numbers = NodeNumbers::new(&nodes);
         let reads = nodes.iter().map(|node| match (node.model().and_then(|name| rendered.outline(name)), &node.name) {
-            (Some(model), _) => numbers.read_by(model),
+            (Some(model), _) => {
+                numbers.read_by(model).into_iter().chain(numbers.named_by_keys(project, model)).collect()
+            }
             (None, NodeName::UnitTest(name)) => numbers.tested_by(project, name),
             (None, _) => BTreeMap::new(),
         });
@@ -95,6 +97,19 @@ impl NodeNumbers {
         let number = self.get(&ReferenceTarget::Model(name.model.clone()));
         let test = project.unit_tests.get(name);
         number.zip(test).map(|(number, test)| (number, test.span)).into_iter().collect()
+    }
+
+    /// What the foreign keys of a model name: as in dbt, it must be built first.
+    fn named_by_keys(&self, project: &Project, model: &RenderedModel) -> BTreeMap<usize, Span> {
+        let declared = project.models.get(&model.name).filter(|_| model.config.contract.is_some());
+        let keys = declared.into_iter().flat_map(|model| model.all_constraints()).filter_map(|key| key.to.as_ref());
+        let named = keys.filter_map(|to| {
+            let target = ReferenceTarget::named_by(&to.value, project)?;
+            // A row may refer to another one of its own table.
+            let is_own = target == ReferenceTarget::Model(model.name.clone());
+            Some((self.get(&target).filter(|_| !is_own)?, to.span))
+        });
+        named.collect()
     }
 
     /// What both texts of a model read. A model's own rows of earlier slices (`this`) have no number: they are no input

@@ -8,8 +8,8 @@ mod staleness;
 mod windows;
 
 pub(crate) use decide::{
-    Arrivals, Build, BuildKind, Decider, Decision, FileLoad, FilesSeen, Observed, Refresh, Write, drops_what_is_gone,
-    facts_of_bad_records, facts_to_read, input_versions, versions_of, would_lose,
+    Arrivals, Build, BuildKind, CarriedSlices, Decider, Decision, FileLoad, FilesSeen, Observed, Refresh, Write,
+    drops_what_is_gone, facts_of_bad_records, facts_to_read, input_versions, versions_of, would_lose,
 };
 pub(crate) use queries::queries;
 #[cfg(test)]

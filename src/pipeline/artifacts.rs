@@ -11,7 +11,6 @@ use serde_json::{Map, Value, json};
 use super::freshness::FreshnessAnswer;
 use super::load::{Compiled, Loaded};
 use super::run_results::RecordedRun;
-use super::test_texts::test_texts;
 use crate::artifacts::{
     CatalogInputs, Invocation, ManifestInputs, ResourceIndex, RunResults, SourceResult, TestFact, TestFacts,
     write_manifest, write_sources,
@@ -85,7 +84,7 @@ impl<'a> Artifacts<'a> {
             folder: LocalBackend::new(loaded.workspace.root.join(&target_path)),
             target_path,
             request,
-            invocation: Invocation::new(id, now, now, host.variables()),
+            invocation: Invocation::new(id, now, now, host.variables()).of_target(&loaded.project.target.name),
             hide,
         }
     }
@@ -220,13 +219,11 @@ fn facts_of_planned(guards: &Guards) -> TestFacts {
 fn facts_of_rendered(compiled: &Compiled) -> TestFacts {
     let unsaid = &mut Sink::default();
     // Planning would tell the SQL too, but costs more than all of the rest, and these commands run no test.
-    let planner = compiled.planner();
-    let answers = |question: &_| compiled.answer(&planner, question);
-    let inputs = compiled.loaded.text_inputs(&compiled.loaded.files, &answers);
-    let Ok(found) = test_texts(inputs, &compiled.typed, unsaid) else { return TestFacts::new() };
+    let Ok(found) = compiled.test_texts(unsaid) else { return TestFacts::new() };
     let facts = found.texts.into_iter().map(|text| {
+        let key = text.key();
         let targets = text.rendered.references.into_iter().map(|reference| reference.target).collect();
-        (TestKey { span: text.span, declared_on: text.declared_on }, TestFact { targets, sql: None })
+        (key, TestFact { targets, sql: None })
     });
     facts.collect()
 }

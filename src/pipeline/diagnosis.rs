@@ -65,7 +65,15 @@ fn tables_of_models(compiled: &Compiled) -> impl Iterator<Item = (&TypedModel, T
 
 /// Tables that no model makes any more.
 async fn orphans(compiled: &Compiled, lake: &Lake) -> Vec<HealthFinding> {
-    let found = match lake.orphans(&compiled.written_tables(), &compiled.loaded.maker()).await {
+    let written = match compiled.written_tables() {
+        Ok(written) => written,
+        Err(faults) => {
+            let faults = counted(faults.len(), "error");
+            let text = format!("data tests have {faults}: it cannot be said which tables nothing makes any longer");
+            return vec![HealthFinding::warning("orphans", text)];
+        }
+    };
+    let found = match lake.orphans(&written, &compiled.loaded.maker()).await {
         Ok(found) => found,
         Err(error) => return vec![HealthFinding::bad("orphans", error.to_string())],
     };

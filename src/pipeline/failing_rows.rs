@@ -3,18 +3,35 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::load::{Compiled, plan_checks};
+use super::query::Query;
+use super::test_texts::TestTexts;
 use crate::artifacts::{each_test, test_aliases};
 use crate::check::StoredByDefault;
-use crate::diag::Sink;
-use crate::name::{SchemaName, TableName};
+use crate::diag::{Diagnostic, Sink};
+use crate::name::TableName;
 use crate::project::{Project, TestKey, TestStorage};
 
-/// The tables for failing rows that the data tests of a project have, if they store any.
-pub(super) fn tables_of_tests(project: &Project) -> BTreeSet<TableName> {
-    let storages = storages(project);
+/// The tables for failing rows that the data tests of a project have, if they store any. Tests of models that have errors
+/// keep theirs.
+///
+/// # Errors
+///
+/// Returns what is wrong with tests that cannot be rendered: there is no telling which tables are theirs.
+pub(super) fn tables_of_tests(compiled: &Compiled) -> Result<BTreeSet<TableName>, Vec<Diagnostic>> {
+    let project = &compiled.loaded.project;
+    let mut sink = Sink::default();
+    let Ok(TestTexts { texts, broken }) = compiled.test_texts(&mut sink) else { return Err(sink.take()) };
+    if !broken.is_empty() {
+        return Err(broken.into_iter().flat_map(|test| test.faults).collect());
+    }
+    let mut storages = storages(project);
+    // What a file says of itself, or a macro, is only known once it is rendered.
+    for text in &texts {
+        storages.insert(text.key(), &text.storage);
+    }
     let unsaid = TestStorage::default();
     let table = |(key, usual): (TestKey, String)| storages.get(&key).copied().unwrap_or(&unsaid).table(&usual);
-    test_aliases(project).into_iter().map(table).collect()
+    Ok(test_aliases(project).into_iter().map(table).collect())
 }
 
 fn storages(project: &Project) -> BTreeMap<TestKey, &TestStorage> {
@@ -26,12 +43,10 @@ fn storages(project: &Project) -> BTreeMap<TestKey, &TestStorage> {
 }
 
 impl Compiled {
-    /// Adds the tables of failing rows, if a query may name one of them.
+    /// Adds the tables of failing rows, if a query may name one of them: those that can be planned without do not.
     pub fn add_failing_rows(&mut self, sql: &str) {
-        let schemas: BTreeSet<SchemaName> =
-            tables_of_tests(&self.loaded.project).into_iter().map(|table| table.schema).collect();
-        let text = sql.to_lowercase();
-        if !schemas.iter().any(|schema| text.contains(&schema.as_str().to_lowercase())) {
+        let files = &mut self.loaded.files.clone();
+        if Query::new(self, sql, files, &mut Sink::default()).is_ok() {
             return;
         }
         // What is wrong with tests is said by those who run them.

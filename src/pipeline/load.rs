@@ -14,8 +14,10 @@ use super::source_buckets::open_source_bucket;
 use super::test_texts::{TestTexts, test_texts, traced_texts};
 use crate::analyze::{Planner, TypedModel, Typing, quarantine_table};
 use crate::artifacts::test_aliases;
-use crate::catalog::CatalogSource;
-use crate::check::{self, Guarded, HooksOfModels, PlannedTests, StoredByDefault, StoringTests};
+use crate::catalog::{CatalogSource, OtherTarget};
+use crate::check::{
+    self, Guarded, Guards, HooksOfModels, PlannedTests, StoredByDefault, StoringTests, plan_constraints,
+};
 use crate::diag::{Checked, Code, Diagnostic, Sink};
 use crate::graph::{self, Dag};
 use crate::host::Host;
@@ -65,6 +67,8 @@ pub(crate) struct Loaded {
     pub rendered: Rendered,
     pub dag: Dag,
     pub files: SourceFiles,
+    /// The target whose tables are read where this one has none, if the command asks for that.
+    pub other: Option<OtherTarget>,
 }
 
 impl Loaded {
@@ -188,6 +192,8 @@ pub(crate) struct Compiled {
     pub faults: Faults,
     /// What is run before and after models are built.
     pub hooks: HooksOfModels,
+    /// What contracts say of rows: no run commits any that break it.
+    pub constraints: Guards,
 }
 
 impl Compiled {
@@ -198,6 +204,7 @@ impl Compiled {
             typed: &self.typed,
             lake: lake.clone(),
             folder: self.loaded.source_folder(),
+            other: self.loaded.other.as_ref(),
         }
     }
 
@@ -211,13 +218,34 @@ impl Compiled {
         answer(&self.loaded.project, planner, &self.typed, question)
     }
 
-    /// The tables that the models write. Those with errors keep theirs.
-    pub fn written_tables(&self) -> BTreeSet<TableName> {
+    /// The texts of the data tests that are a SELECT, rendered.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the macros cannot be read.
+    pub(super) fn test_texts(&self, sink: &mut Sink) -> Checked<TestTexts> {
+        let planner = self.planner();
+        let answers = |question: &Question| self.answer(&planner, question);
+        test_texts(self.loaded.text_inputs(&self.loaded.files, &answers), &self.typed, sink)
+    }
+
+    /// The tables that the models write. Models with errors keep theirs.
+    pub fn tables_of_models(&self) -> BTreeSet<TableName> {
         let mut tables: BTreeSet<TableName> = self.typed.values().flat_map(TypedModel::written_tables).collect();
         let untyped = self.loaded.rendered.outlines().filter(|model| !self.typed.contains_key(&model.name));
         tables.extend(untyped.flat_map(|model| [model.table.clone(), quarantine_table(&model.table)]));
-        tables.extend(tables_of_tests(&self.loaded.project));
         tables
+    }
+
+    /// The tables that the models and the data tests write.
+    ///
+    /// # Errors
+    ///
+    /// Returns what is wrong with data tests of which there is no telling where they keep the rows that break them.
+    pub fn written_tables(&self) -> Result<BTreeSet<TableName>, Vec<Diagnostic>> {
+        let mut tables = self.tables_of_models();
+        tables.extend(tables_of_tests(self)?);
+        Ok(tables)
     }
 }
 
@@ -239,7 +267,7 @@ pub(crate) fn load(
     let project = project::load(&found, files, request, sink)?;
     let rendered = template::render_models(&project, files, host, &mut Introspection::of(&project), sink)?;
     let dag = graph::build(&project, &rendered, sink)?;
-    Ok(Loaded { workspace: workspace.clone(), project, rendered, dag, files: std::mem::take(files) })
+    Ok(Loaded { workspace: workspace.clone(), project, rendered, dag, files: std::mem::take(files), other: None })
 }
 
 /// Types every model.
@@ -252,7 +280,13 @@ pub(crate) fn compile_models(loaded: Loaded, sink: &mut Sink) -> Compiled {
         let of_macros = traced.get(&model).map(|traced| planner.faults_of(traced, &typed));
         faults.add(model, of_macros.filter(|faults| !faults.is_empty()).unwrap_or(diagnostics));
     }
-    let mut compiled = Compiled { loaded, typed, faults, hooks: HooksOfModels::new() };
+    let constraints = plan_constraints(&loaded.project, &planner, &typed);
+    for (model, of_model) in constraints.faults {
+        faults.add(model, of_model);
+    }
+    constraints.warnings.into_iter().for_each(|warning| sink.warn(warning));
+    let constraints = constraints.guards;
+    let mut compiled = Compiled { loaded, typed, faults, hooks: HooksOfModels::new(), constraints };
     for fault in chart_faults(&compiled) {
         compiled.faults.add(fault.model, fault.faults);
     }

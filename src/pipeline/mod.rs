@@ -16,8 +16,11 @@
 
 mod artifacts;
 mod charts;
+mod clone;
+mod clone_totals;
 mod compilation;
 mod compiled_files;
+mod defer;
 mod diagnosis;
 mod diff;
 mod failure_place;
@@ -71,8 +74,11 @@ pub(crate) use crate::store::{
 pub(crate) use crate::table::{Conversions, SliceKey, SliceSet};
 pub(crate) use artifacts::{ArtifactRequest, Artifacts, remove_artifacts};
 pub(crate) use charts::{ChartDrawer, ChartFiles, PlannedChart, charts_of, scope_of_charts};
+pub(crate) use clone::{CloneOutcome, CloneRequest, ClonedTable, clone_tables};
+pub(crate) use clone_totals::CloneTotals;
 pub use compilation::{Compilation, ModelColumn, compile};
 pub(crate) use compiled_files::{explained, write_compiled};
+pub(crate) use defer::DeferRequest;
 pub(crate) use diagnosis::{lake_findings, source_findings};
 pub(crate) use diff::{ComparedFacts, DiffFormat, DiffRequest, DiffSide, TablePlace};
 pub(crate) use faults::{Faults, StoppedModels, Workable};

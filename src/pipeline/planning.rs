@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use super::load::Compiled;
 use crate::catalog::{Catalog, ObservationScope, observe};
-use crate::check::{CheckBatch, Guards, with_hooks};
+use crate::check::{CheckBatch, Guards, with_constraints, with_hooks};
 use crate::day::TimeRange;
 use crate::execute::{Engine, Observer, peek};
 use crate::failure::Failure;
 use crate::incremental::{Build, Decider, Refresh};
 use crate::name::{ModelName, TableKey};
-use crate::plan::{self, BackfillPlan, Cutting, RunPlan, Step};
+use crate::plan::{self, BackfillPlan, Cutting, RunPlan, Step, announcement};
 use crate::run::{Done, RunContext, RunIdentity, RunPace};
 use crate::store::{Lake, Released, StoreError};
 
@@ -32,6 +32,9 @@ pub(crate) struct Planned<'a> {
     tested_with: TestedWith,
 }
 
+/// So many tables of another target are named before a run; the plan names all.
+const MOST_ELSEWHERE: usize = 8;
+
 type TestedWith = BTreeMap<ModelName, BTreeSet<ModelName>>;
 
 impl<'a> Planned<'a> {
@@ -46,7 +49,7 @@ impl<'a> Planned<'a> {
         request: BuildRequest,
         guards: &Guards,
     ) -> Result<Self, Vec<Failure>> {
-        let guards = &with_hooks(guards, &compiled.hooks);
+        let guards = &with_hooks(&with_constraints(guards, &compiled.constraints), &compiled.hooks);
         let scope = ObservationScope::of_models(&compiled.typed, &request.order, guards);
         let catalog = observe(compiled.over(lake), &scope).await?;
         let tested_with = tested_with(guards);
@@ -82,13 +85,38 @@ impl<'a> Planned<'a> {
         Ok(Self { request, catalog, plan, tested_with })
     }
 
+    /// What is said before the plan is done: how many models are built and why, and what is read from another target.
+    pub fn announcement(&self) -> Vec<String> {
+        let mut lines = announcement(&self.plan);
+        if !lines.is_empty() {
+            lines.extend(self.read_elsewhere());
+        }
+        lines
+    }
+
+    /// The tables that are read from another target. Returns `None` if there are none.
+    fn read_elsewhere(&self) -> Option<String> {
+        let target = self.catalog.other_target?;
+        let names: Vec<String> = self.catalog.observed(|observed| {
+            let states = observed.tables.iter().filter_map(|(name, state)| Some((name, state.as_ref()?)));
+            let elsewhere = states.filter(|(_, state)| state.elsewhere.is_some());
+            elsewhere.map(|(name, state)| format!("{name}@{}", state.version)).collect()
+        });
+        let shown = names.iter().take(MOST_ELSEWHERE).cloned().collect::<Vec<_>>().join(", ");
+        match names.len().saturating_sub(MOST_ELSEWHERE) {
+            _ if names.is_empty() => None,
+            0 => Some(format!("read from target `{target}`: {shown}")),
+            more => Some(format!("read from target `{target}`: {shown} and {more} more")),
+        }
+    }
+
     /// The run that does the plan.
     pub fn ready(self, compiled: &Compiled, engine: Engine, observer: &'a dyn Observer) -> ReadyRun<'a> {
         let builds = self.plan.steps.iter().any(|step| step.decision.may_build());
         // Asking git costs a process: only commits name a revision.
         let identity = RunIdentity::new(Arc::clone(&compiled.loaded.workspace.host), builds);
         let context = RunContext::new(self.catalog, engine, self.request.refresh, identity, observer);
-        let context = context.hooked(compiled.hooks.clone());
+        let context = context.hooked(compiled.hooks.clone()).guarded(compiled.constraints.clone(), false);
         ReadyRun { context, plan: self.plan, order: self.request.order }
     }
 
@@ -131,6 +159,7 @@ impl ReadyRun<'_> {
     /// The same run, in which these data tests guard every commit. Those of tables that are up to date are run unless they
     /// have passed on what is there, or `reruns_tests` says otherwise.
     pub fn guarded(self, guards: Guards, reruns_tests: bool) -> Self {
+        let guards = with_constraints(&guards, &self.context.guards);
         Self { context: self.context.guarded(guards, reruns_tests), ..self }
     }
 
@@ -187,7 +216,8 @@ impl<'a> PlannedBackfill<'a> {
         cutting: Cutting,
     ) -> Result<Self, Vec<Failure>> {
         // A backfill runs no tests: what they read is not looked at.
-        let scope = ObservationScope::of_models(&compiled.typed, &order, &with_hooks(&Guards::new(), &compiled.hooks));
+        let scope =
+            ObservationScope::of_models(&compiled.typed, &order, &with_hooks(&compiled.constraints, &compiled.hooks));
         let catalog = observe(compiled.over(lake), &scope).await?;
         let released = released(lake).await.map_err(|error| vec![Failure::from(error)])?;
         let plan = catalog.observed(|observed| BackfillPlan::new(&order, observed, &released, asked, cutting));
@@ -198,7 +228,7 @@ impl<'a> PlannedBackfill<'a> {
     pub fn ready(self, compiled: &Compiled, engine: Engine, observer: &'a dyn Observer) -> ReadyBackfill<'a> {
         let identity = RunIdentity::new(Arc::clone(&compiled.loaded.workspace.host), true);
         let context = RunContext::new(self.catalog, engine, Refresh::Stale, identity, observer);
-        let context = context.hooked(compiled.hooks.clone());
+        let context = context.hooked(compiled.hooks.clone()).guarded(compiled.constraints.clone(), false);
         ReadyBackfill { context, plan: self.plan, order: self.order }
     }
 }

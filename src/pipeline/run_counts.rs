@@ -28,7 +28,7 @@ impl RunCounts {
     pub fn new(done: &Done, stopped: &StoppedModels) -> Self {
         let steps = &done.report.steps;
         let count = |wanted: fn(&Outcome) -> bool| steps.iter().filter(|step| wanted(&step.outcome)).count();
-        let checks = || steps.iter().flat_map(|step| &step.checks);
+        let checks = || steps.iter().flat_map(|step| &step.checks).filter(|result| !result.check.is_constraint());
         Self {
             built: count(|outcome| matches!(outcome, Outcome::Built(_))),
             unchanged: count(|outcome| matches!(outcome, Outcome::Unchanged)),

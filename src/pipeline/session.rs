@@ -19,7 +19,7 @@ use crate::diag::{Code, Diagnostic, Severity, Sink};
 use crate::execute::{Built, Engine, EngineSettings, Unheard};
 use crate::failure::Failure;
 use crate::incremental::Refresh;
-use crate::plan::{Preview, announcement};
+use crate::plan::Preview;
 use crate::run::{Done, Outcome, RunPace, StepReport};
 use crate::select::SelectionRequest;
 use crate::store::Lake;
@@ -210,7 +210,7 @@ impl Plan<'_> {
 
     /// What changed since the last run, one line for each thing.
     pub fn announcement(&self) -> Vec<String> {
-        announcement(&self.planned.plan)
+        self.planned.announcement()
     }
 }
 
@@ -296,7 +296,7 @@ impl ModelBuild {
             rows: sum(|built| built.rows),
             bytes: sum(|built| built.bytes),
             files: built.iter().map(|built| built.files).sum(),
-            tests: step.checks.len(),
+            tests: step.checks.iter().filter(|result| !result.check.is_constraint()).count(),
             error,
         }
     }

@@ -92,8 +92,7 @@ impl Loaded {
     /// Compares the project with the stored manifest.
     fn add_changes(&self, folder: &str, known: &mut StoredNodes) -> Result<(), Diagnostic> {
         let artifact = StoredArtifact::Manifest;
-        let text = self.stored_text(folder, artifact)?;
-        let stored = StoredManifest::parse(&text).map_err(|wrong| unreadable(folder, artifact, &wrong))?;
+        let stored = self.stored_manifest(folder)?;
         let now = self.manifest();
         let now = now.map_err(|error| unreadable(folder, artifact, &format!("cannot be compared: {error}")))?;
         let mut packages: Vec<&str> = self.project.packages.iter().map(String::as_str).collect();
@@ -102,6 +101,17 @@ impl Loaded {
             known.entry(id).or_default().changes = Some(changes);
         }
         Ok(())
+    }
+
+    /// Reads the manifest in a folder.
+    ///
+    /// # Errors
+    ///
+    /// Returns what to say if there is none, or if it cannot be read.
+    pub(super) fn stored_manifest(&self, folder: &str) -> Result<StoredManifest, Diagnostic> {
+        let artifact = StoredArtifact::Manifest;
+        let text = self.stored_text(folder, artifact)?;
+        StoredManifest::parse(&text).map_err(|wrong| unreadable(folder, artifact, &wrong))
     }
 
     /// Compares how fresh sources are by now with the stored `sources.json`.

@@ -112,6 +112,9 @@ pub(crate) struct InputPreview {
     pub name: String,
     /// The version of the table; `None` for source files, and for a table that is not built yet.
     pub version: Option<Version>,
+    /// The target that the table is read from, if that is another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
     /// Whether there is such a table or source.
     pub exists: bool,
     /// Whether the run builds it before: then there may be more to read, or less.
@@ -252,6 +255,7 @@ impl Previewer<'_> {
             inputs.push(InputPreview {
                 name,
                 version: state.map(|state| state.version),
+                target: state.and_then(|state| state.elsewhere.as_ref()).map(|there| there.target.clone()),
                 exists: files.is_some(),
                 rebuilt: match input {
                     Input::Model(name) | Input::Quarantine(name) => self.rebuilt.contains(name),

@@ -77,6 +77,8 @@ fn push_model(lines: &mut Vec<String>, model: &ModelPreview, windows: bool) {
     } else {
         lines.push(format!("{}  {}", model.table, what(model)));
         push_reasons(lines, &model.reasons);
+        let elsewhere = model.inputs.iter().filter_map(|input| Some((input, input.target.as_ref()?)));
+        lines.extend(elsewhere.map(|(input, target)| read_elsewhere(input, target)));
     }
     if windows {
         push_windows(lines, &model.windows);
@@ -112,6 +114,12 @@ fn what(model: &ModelPreview) -> String {
         (Some(there), "") => format!("{what}, {there}"),
         (Some(there), absent) => format!("{what}, {there}, and all of {absent}"),
     }
+}
+
+/// ``  reads silver.sessions@3 from target `prod` ``.
+fn read_elsewhere(input: &InputPreview, target: &str) -> String {
+    let version = input.version.map(|version| format!("@{version}")).unwrap_or_default();
+    format!("  reads {}{version} from target `{target}`", input.name)
 }
 
 fn names<'i>(inputs: impl Iterator<Item = &'i InputPreview>) -> Vec<String> {
@@ -219,7 +227,7 @@ mod tests {
     fn input(name: &str, rows: Option<u64>) -> InputPreview {
         let amount = Amount { files: 2, bytes: 1_200_000, rows };
         let (name, version) = (name.to_owned(), Some(Version::new(3)));
-        InputPreview { name, version, exists: true, rebuilt: false, of_files: 5, amount }
+        InputPreview { name, version, target: None, exists: true, rebuilt: false, of_files: 5, amount }
     }
 
     fn text(models: Vec<ModelPreview>) -> String {

@@ -68,7 +68,13 @@ pub(crate) struct InputReport {
     pub name: String,
     /// What it was when the slice was made; `None` if the slice was made without it.
     pub then: Option<VersionOf>,
+    /// The target that it was read from then, if that was another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub then_target: Option<String>,
     pub now: VersionOf,
+    /// The target that it is read from, if that is another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
     /// Whether a run builds it before.
     pub rebuilt: bool,
     /// Whether a change of it restates nothing.
@@ -248,10 +254,14 @@ impl ReportedSlice<'_> {
                 reads.iter().all(|read| read.class == ReadClass::Dimension && read.on_change == OnChange::Ignore);
             let scope = self.scope(&reads);
             let then = made_of.and_then(|made_of| made_of.inputs.get(&name));
+            let state = survey.table(self.model, input).and_then(|table| observed.tables.get(&table)?.as_deref());
+            let elsewhere = state.and_then(|state| state.elsewhere.as_ref());
             let mut building = plan.steps.iter().filter(|step| step.decision.may_build());
             inputs.push(InputReport {
                 then: then.map(VersionOf::from),
+                then_target: then.and_then(InputVersion::target).map(str::to_owned),
                 now: now.get(&name).map_or(VersionOf::Missing, VersionOf::from),
+                target: elsewhere.map(|there| there.target.clone()),
                 rebuilt: building.any(|step| *input == Input::Model(step.model.clone())),
                 is_dimension,
                 reads: ranges_of(&scope),

@@ -61,6 +61,11 @@ fn push_input(lines: &mut Vec<String>, input: &InputReport) {
     let InputReport { name, then, now, .. } = input;
     let versions = match (then, now) {
         (None, _) => "it was built without it".to_owned(),
+        (Some(VersionOf::Version(then)), now) if input.then_target != input.target => {
+            let place = input.then_target.as_ref().map(|target| format!("of target `{target}`"));
+            let there = if *now == VersionOf::Missing { "it is not here" } else { "it is another table now" };
+            format!("built from version {then} {}; {there}", place.unwrap_or_else(|| "in this target".to_owned()))
+        }
         (Some(then), now) if then == now => match now {
             VersionOf::Version(version) => format!("built from version {version}, the newest"),
             VersionOf::Files(_) => "the files are those that it was built from".to_owned(),
@@ -74,7 +79,8 @@ fn push_input(lines: &mut Vec<String>, input: &InputReport) {
         (Some(_), _) => "it is another table now".to_owned(),
     };
     let rebuilt = if input.rebuilt { "; a run builds it first" } else { "" };
-    lines.push(format!("reads {} of {name}: {versions}{rebuilt}", input.reads_text));
+    let target = input.target.as_ref().map(|target| format!(" in target `{target}`")).unwrap_or_default();
+    lines.push(format!("reads {} of {name}{target}: {versions}{rebuilt}", input.reads_text));
     // A newer version alone makes nothing stale: only a change in what the slice reads does.
     let is_behind = matches!((then, now), (Some(VersionOf::Version(then)), VersionOf::Version(now)) if then < now);
     if is_behind && input.changed.is_empty() {

@@ -19,6 +19,7 @@ use crate::span::{Span, Spanned};
 use choice::{Choice, WrittenWords};
 
 mod choice;
+mod contract;
 mod freshness;
 mod on_schema_change;
 mod snapshot;
@@ -53,7 +54,7 @@ pub struct ModelConfig {
     /// The group that owns it.
     pub group: Option<Spanned<String>>,
     pub enabled: bool,
-    /// Of a seed: `Some(true)` loads it with every command that may, `Some(false)` keeps `--full-refresh` from it.
+    /// `Some(true)` builds all of it with every command that may, `Some(false)` keeps `--full-refresh` from it.
     pub full_refresh: Option<bool>,
     /// The folder in the lake, if it is not the model's own folder.
     pub schema: Option<SchemaName>,
@@ -71,6 +72,8 @@ pub struct ModelConfig {
     pub hooks: ModelHooks,
     /// How old its newest slice may be.
     pub freshness: Option<Freshness>,
+    /// Where it says that its columns are those that YAML declares, if it does.
+    pub contract: Option<Span>,
     pub meta: BTreeMap<String, Value>,
 }
 
@@ -97,7 +100,6 @@ impl ModelConfig {
         let sort_by = columns(settings, "sort_by", sink);
         let tags = tags(settings, sink);
         let access = access(settings, sink);
-        let group = text(settings, "group", sink);
         let enabled = flag(settings, "enabled", sink);
         let schema = schema(settings, "schema", sink);
         let alias = alias(settings, sink);
@@ -137,7 +139,7 @@ impl ModelConfig {
             sort_by: sort_by?.unwrap_or_default(),
             tags: tags?,
             access: access?,
-            group: group?,
+            group: text(settings, "group", sink)?,
             enabled: enabled?.unwrap_or(true),
             full_refresh: flag(settings, "full_refresh", sink)?,
             schema: schema?,
@@ -148,6 +150,7 @@ impl ModelConfig {
             snapshot: None,
             hooks: ModelHooks::read(settings),
             freshness: freshness::read(settings, sink)?,
+            contract: None,
             meta: meta(settings),
         })
     }
@@ -181,8 +184,19 @@ impl ModelConfig {
         match (model.kind(), &model.snapshot) {
             (NodeKind::Seed, _) => ModelConfig::of_seed(settings, sink),
             (_, Some(snapshot)) => ModelConfig::of_snapshot(settings, snapshot.name, sink),
-            (_, None) => ModelConfig::resolve(settings, sink),
+            (_, None) => ModelConfig::of_select(settings, sink),
         }
+    }
+
+    fn of_select(settings: &Settings, sink: &mut Sink) -> Checked<ModelConfig> {
+        let config = ModelConfig::resolve(settings, sink);
+        let contract = contract::read(settings, sink);
+        let config = config?;
+        let contract = contract?;
+        if config.materialized.is_incremental() && contract.is_some() {
+            contract::check_schema_change(settings, sink)?;
+        }
+        Ok(ModelConfig { contract, ..config })
     }
 
     /// The config of a seed's table: what [`super::SeedConfig`] does not hold.

@@ -1,9 +1,11 @@
 //! The flags of dbt, by what they mean here.
 
 /// Flags of dbt without a value that change nothing here; each may have `no-` before it.
-pub const IGNORED: [&str; 21] = [
+pub const IGNORED: [&str; 23] = [
     "cache-selected-only",
+    "defer",
     "fail-fast",
+    "favor-state",
     "introspect",
     "inject-ephemeral-ctes",
     "log-cache-events",
@@ -26,7 +28,8 @@ pub const IGNORED: [&str; 21] = [
 ];
 
 /// The same for flags with a value.
-pub const IGNORED_WITH_VALUE: [&str; 10] = [
+pub const IGNORED_WITH_VALUE: [&str; 11] = [
+    "defer-state",
     "indirect-selection",
     "log-format-file",
     "log-level",
@@ -53,18 +56,21 @@ pub const OFF: [&str; 9] = [
 ];
 
 /// Flags that would change which rows there are, and what to do instead.
-pub const REFUSED: [(&str, &str); 4] = [
-    ("defer", "karat reads the tables of one target: build what is missing, or use `--target`"),
+pub const REFUSED: [(&str, &str); 2] = [
     ("empty", "`karat compile` checks every model, types included, without reading data"),
-    ("favor-state", "karat reads the tables of one target: build what is missing, or use `--target`"),
     ("sample", "`--start` and `--end` build a few slices of incremental models"),
 ];
 
 /// Flags that the environment may set, as `KARAT_…` or `DBT_…`, with the name that they have here.
-pub const OF_ENVIRONMENT: [(&str, &str, bool); 18] = [
+pub const OF_ENVIRONMENT: [(&str, &str, bool); 23] = [
     ("DEBUG", "debug", false),
+    ("DEFER", "defer", false),
+    ("DEFER", "no-defer", false),
+    ("DEFER_STATE", "defer-state", true),
+    ("DEFER_TO", "defer-to", true),
     ("EVENT_TIME_END", "end", true),
     ("EVENT_TIME_START", "start", true),
+    ("FAVOR_STATE", "favor-state", false),
     ("FULL_REFRESH", "full-refresh", false),
     ("LOG_FORMAT", "log-format", true),
     ("PROFILE", "profile", true),

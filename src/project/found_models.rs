@@ -256,6 +256,7 @@ fn model_called(name: ModelName, folder_schema: SchemaName, path: &[&str], place
         columns: Vec::new(),
         tests: Vec::new(),
         version: None,
+        constraints: Vec::new(),
         charts: Vec::new(),
         described_at: None,
         written: serde_json::Map::new(),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::chart::DeclaredChart;
+use super::constraint::Constraint;
 use super::resource::ModelVersion;
 use super::seed::Seed;
 use super::settings::{Settings, TestSettings};
@@ -40,6 +41,8 @@ pub struct Model {
     /// Tests of the model as a whole.
     pub tests: Vec<DeclaredTest>,
     pub charts: Vec<DeclaredChart>,
+    /// What a contract says of its rows, besides what it says of columns.
+    pub constraints: Vec<Constraint>,
     /// Which version of which model it is. `None` for a model without versions.
     pub version: Option<ModelVersion>,
     /// Where the properties file describes the model.
@@ -106,6 +109,7 @@ pub struct Column {
     pub description: String,
     pub data_type: Option<Spanned<String>>,
     pub tests: Vec<DeclaredTest>,
+    pub constraints: Vec<Constraint>,
     /// Its other keys as they were written (`meta`, `tags`, `constraints`): artifacts repeat them.
     pub written: Map<String, Value>,
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::constraint;
 use super::data_test;
 use super::model::{Column, Model};
 use super::node::{Node, YamlFields};
@@ -130,6 +131,9 @@ fn describe_version(model: &mut Model, one: &WrittenVersion<'_>, sink: &mut Sink
     }
     if fields.get("data_tests").or_else(|| fields.get("tests")).is_some() {
         model.tests = data_test::read(fields, sink);
+    }
+    if fields.get("constraints").is_some() {
+        model.constraints = constraint::constraints(fields, None, sink);
     }
     if fields.get("columns").is_some() {
         describe_columns(model, fields, sink);

@@ -6,7 +6,7 @@ use super::model::{Column, Model};
 use super::node::{Node, YamlFields};
 use super::resource::ModelVersions;
 use super::schema::{self, Keys};
-use super::{chart, data_test, model_versions};
+use super::{chart, constraint, data_test, model_versions};
 use crate::diag::{Checked, Code, Diagnostic, Severity, Sink, nearest};
 use crate::name::{ModelName, NodeKind};
 use crate::span::{Span, Spanned};
@@ -85,7 +85,7 @@ pub(super) fn describe_model(model: &mut Model, name: &Spanned<String>, fields: 
     model.described_at = Some(name.span);
     model.description = fields.description(sink);
     // dbt takes both beside `config` as well.
-    for key in ["tags", "meta", "access", "group"] {
+    for key in ["tags", "meta", "access", "group", "contract"] {
         if let Some((key, node)) = fields.entries().iter().find(|(found, _)| found.value == key) {
             model.settings.set_node(key, node, sink);
         }
@@ -93,12 +93,26 @@ pub(super) fn describe_model(model: &mut Model, name: &Spanned<String>, fields: 
     if let Some(config) = fields.get("config") {
         model.settings.set_all(config, sink);
     }
+    check_nested(fields, sink);
     // Charts are of karat alone: other tools that read artifacts know no such key.
     let apart = ["name", "description", "charts", "columns", "config", "data_tests", "tests"];
     model.written = fields.written_without(&apart);
     model.charts = chart::charts(fields, sink);
     model.columns = columns(fields, sink);
+    model.constraints = constraint::constraints(fields, None, sink);
     model.tests = data_test::read(fields, sink);
+}
+
+/// The keys below `docs` and `time_spine`, which only other tools read.
+fn check_nested(fields: &YamlFields<'_>, sink: &mut Sink) {
+    const DOCS: Keys = Keys::nested("`docs`", &["show", "node_color"]);
+    const TIME_SPINE: Keys = Keys::nested("`time_spine`", &["standard_granularity_column", "custom_granularities"]);
+    for (key, keys) in [("docs", &DOCS), ("time_spine", &TIME_SPINE)] {
+        let Some(node) = fields.get(key) else { continue };
+        if let Ok(inner) = YamlFields::of(node, &format!("`{key}`"), sink) {
+            keys.check(&inner, sink);
+        }
+    }
 }
 
 /// An entry of properties whose name is that of nothing of its kind.
@@ -149,6 +163,11 @@ pub(super) fn column(node: &Node, keys: &Keys, seen: &mut UniqueColumns, sink: &
     keys.check(&fields, sink);
     let name = fields.name("a column", sink)?;
     seen.add(&name, sink);
+    if let Some(config) = fields.get("config") {
+        let config = YamlFields::of(config, "`config` of a column", sink)?;
+        const CONFIG: Keys = Keys::nested("the config of a column", &["meta", "tags"]);
+        CONFIG.check(&config, sink);
+    }
     let data_type = match (fields.get("data_type"), fields.get("type")) {
         (Some(_), Some(other)) => {
             let message = format!("the column `{}` has both `type` and `data_type`", name.value);
@@ -159,7 +178,8 @@ pub(super) fn column(node: &Node, keys: &Keys, seen: &mut UniqueColumns, sink: &
     };
     let written = fields.written_without(&["name", "description", "data_type", "type", "data_tests", "tests"]);
     let tests = data_test::read(&fields, sink);
-    Ok(Column { name, description: fields.description(sink), data_type, tests, written })
+    let constraints = constraint::constraints(&fields, Some(&name), sink);
+    Ok(Column { name, description: fields.description(sink), data_type, tests, constraints, written })
 }
 
 /// The columns of one table so far.
@@ -261,7 +281,7 @@ models:
         let yaml = "
 macros: []
 modles: []
-models: [{name: daily, desciption: x, owner: ann, constraints: []}]
+models: [{name: daily, desciption: x, owner: ann, semantic_model: {}}]
 ";
         insta::assert_snapshot!(said("name: p", &[MODEL, ("models/a.yml", yaml)]), @r"
         error[unknown-key]: `modles` is not a key of a properties file
@@ -275,7 +295,7 @@ models: [{name: daily, desciption: x, owner: ann, constraints: []}]
         error[unknown-key]: `desciption` is not a key of a model
          --> models/a.yml:4:24
           |
-        4 | models: [{name: daily, desciption: x, owner: ann, constraints: []}]
+        4 | models: [{name: daily, desciption: x, owner: ann, semantic_model: {}}]
           |                        ^^^^^^^^^^
           |
           = help: did you mean `description`?
@@ -283,14 +303,14 @@ models: [{name: daily, desciption: x, owner: ann, constraints: []}]
         warning[unknown-key]: `owner` is not a key of a model, and does nothing
          --> models/a.yml:4:39
           |
-        4 | models: [{name: daily, desciption: x, owner: ann, constraints: []}]
+        4 | models: [{name: daily, desciption: x, owner: ann, semantic_model: {}}]
           |                                       ^^^^^
 
-        warning[unknown-key]: `constraints` is not used yet
+        warning[unknown-key]: `semantic_model` is not used yet
          --> models/a.yml:4:51
           |
-        4 | models: [{name: daily, desciption: x, owner: ann, constraints: []}]
-          |                                                   ^^^^^^^^^^^
+        4 | models: [{name: daily, desciption: x, owner: ann, semantic_model: {}}]
+          |                                                   ^^^^^^^^^^^^^^
         ");
     }
 

@@ -342,7 +342,7 @@ fn exposed(item: &WrittenResource<'_>, sink: &mut Sink) -> Vec<Spanned<Dependenc
 }
 
 /// One call that names what is read.
-fn dependency(node: &Node, key: &str, functions: &[&str], sink: &mut Sink) -> Checked<Spanned<Dependency>> {
+pub(super) fn dependency(node: &Node, key: &str, functions: &[&str], sink: &mut Sink) -> Checked<Spanned<Dependency>> {
     let written = node.expect_text(&format!("`{key}`"), sink)?;
     let called = TextCall::parse(&written.value).filter(|call| functions.contains(&call.function.as_str()));
     let found = called.and_then(|call| {

@@ -103,6 +103,7 @@ pub(crate) const TARGET: Keys = Keys {
         "sources",
         "vars",
         "env_vars",
+        "defer",
     ],
     harmless: &[],
     unused: &[],
@@ -149,9 +150,11 @@ pub(crate) const MODEL: Keys = Keys {
         "group",
         "versions",
         "latest_version",
+        "constraints",
+        "contract",
     ],
     harmless: &["deprecation_date", "docs", "primary_key", "time_spine"],
-    unused: &["constraints", "contract", "semantic_model"],
+    unused: &["semantic_model"],
     others: Others::Noted,
 };
 
@@ -165,9 +168,9 @@ pub(crate) const CHART: Keys = Keys {
 
 pub(crate) const MODEL_VERSION: Keys = Keys {
     place: "a version of a model",
-    known: &["v", "defined_in", "description", "access", "config", "columns", "data_tests", "tests"],
+    known: &["v", "defined_in", "description", "access", "config", "columns", "constraints", "data_tests", "tests"],
     harmless: &["deprecation_date", "docs", "name"],
-    unused: &["constraints"],
+    unused: &[],
     others: Others::Noted,
 };
 
@@ -257,9 +260,9 @@ pub(crate) const GROUP: Keys = Keys {
 
 pub(crate) const COLUMN: Keys = Keys {
     place: "a column",
-    known: &["name", "description", "data_type", "type", "data_tests", "tests"],
+    known: &["name", "description", "data_type", "type", "constraints", "data_tests", "tests"],
     harmless: &["config", "docs", "meta", "policy_tags", "quote", "tags"],
-    unused: &["constraints", "dimension", "entity", "granularity"],
+    unused: &["dimension", "entity", "granularity"],
     others: Others::Noted,
 };
 
@@ -267,7 +270,7 @@ pub(crate) const SOURCE_COLUMN: Keys = Keys {
     place: "a column of a source",
     known: &["name", "description", "data_type", "type", "max_rescued", "data_tests", "tests"],
     harmless: COLUMN.harmless,
-    unused: COLUMN.unused,
+    unused: &["constraints", "dimension", "entity", "granularity"],
     others: Others::Refused,
 };
 

@@ -43,11 +43,12 @@ enum Use {
     Kept,
 }
 
-const KNOWN: [&str; 21] = [
+const KNOWN: [&str; 22] = [
     "access",
     "alias",
     "batch_size",
     "begin",
+    "contract",
     "database",
     "enabled",
     "event_time",
@@ -139,8 +140,7 @@ const HARMLESS_FOR_SEEDS: [&str; 5] = ["description", "docs", "event_time", "gra
 const ONE_SELECT: &str = "a model is one SELECT; what runs before or after it belongs in a model of its own";
 const ALL_ROWS: &str = "files without rows of the batch's keys are not rewritten anyway; leave it out";
 
-const UNAVAILABLE: [(&str, &str); 7] = [
-    ("contract", "declare `data_tests` for the columns"),
+const UNAVAILABLE: [(&str, &str); 6] = [
     ("incremental_predicates", ALL_ROWS),
     ("post-hook", ONE_SELECT),
     ("post_hook", ONE_SELECT),

@@ -13,7 +13,7 @@ use super::schema;
 use super::source_place::SourcePlaces;
 use super::{DbtOutput, DbtProfile, vars};
 use crate::diag::{Checked, Code, Diagnostic, Sink, all_of, any_of};
-use crate::span::Span;
+use crate::span::{Span, Spanned};
 
 #[derive(Debug, Clone)]
 pub struct Target {
@@ -30,6 +30,8 @@ pub struct Target {
     pub names: DbtOutput,
     /// Where the files of sources without `location` are.
     pub sources: Option<SourcePlaces>,
+    /// The target whose tables are read where this one has none, unless a command says otherwise.
+    pub defer: Option<Spanned<String>>,
     /// Where it is declared. `None` for the target that exists without a declaration.
     pub span: Option<Span>,
 }
@@ -83,6 +85,7 @@ impl Default for Target {
             env_vars: BTreeSet::new(),
             names: DbtOutput::default(),
             sources: None,
+            defer: None,
             span: None,
         }
     }
@@ -120,6 +123,7 @@ impl Target {
             },
         };
         if let Some(target) = declared.iter().find(|target| target.name == wanted) {
+            target.check_defer(&declared, sink);
             return Ok(target.clone());
         }
         // `DEFAULT_NAME` is only right if the project declares no target, or one of that name.
@@ -135,6 +139,23 @@ impl Target {
         }
         let diagnostic = diagnostic.suggest(wanted, names(&declared));
         Err(sink.error(diagnostic.help(format!("the targets are {}", all_of(names(&declared))))))
+    }
+}
+
+impl Target {
+    /// Another target is read in the place of this one, and it must be one of the project's.
+    fn check_defer(&self, declared: &[Target], sink: &mut Sink) {
+        let Some(defer) = &self.defer else { return };
+        let others = || names(declared).filter(|name| *name != self.name);
+        if others().any(|name| name == defer.value) {
+            return;
+        }
+        let message = match defer.value == self.name {
+            true => format!("the target `{}` defers to itself", self.name),
+            false => format!("no target is called `{}`", defer.value),
+        };
+        let diagnostic = Diagnostic::error(Code::InvalidConfig, message).at(defer.span);
+        sink.error(diagnostic.suggest(&defer.value, others()).help("name another target of this project"));
     }
 }
 
@@ -185,6 +206,7 @@ fn declared(project: &YamlFields<'_>, sink: &mut Sink) -> Checked<Vec<Target>> {
             env_vars,
             names: DbtOutput::default(),
             sources: sources?,
+            defer: fields.text("defer", sink),
             span: Some(name.span),
         })
     })

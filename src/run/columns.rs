@@ -59,6 +59,9 @@ fn full_refresh(model: &TypedModel) -> String {
     if model.is_snapshot() {
         return "a history cannot be built again: undo the change, or give the snapshot another name".to_owned();
     }
+    if model.config.full_refresh == Some(false) {
+        return "undo the change, or take away `full_refresh: false`, and build it whole".to_owned();
+    }
     format!("build it whole: `karat run --full-refresh --select {}`", model.name)
 }
 

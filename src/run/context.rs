@@ -104,10 +104,11 @@ impl<'a> RunContext<'a> {
         Self { hooks, ..self }
     }
 
-    /// How much of a model's table a person asked for: never all of a history, which no build makes again.
+    /// How much of a model's table a person asked for: never all of a history, which no build makes again,
+    /// nor of a table whose config forbids it.
     pub(super) fn refresh_of(&self, model: &TypedModel) -> Refresh {
         match self.refresh {
-            Refresh::Full if model.is_snapshot() => Refresh::Stale,
+            Refresh::Full if model.is_snapshot() || model.config.full_refresh == Some(false) => Refresh::Stale,
             asked => asked,
         }
     }
@@ -146,8 +147,13 @@ impl<'a> RunContext<'a> {
             catalog.remember(&table, state);
         }
         for parent in model.models_read().filter_map(|name| catalog.typed.get(&name)) {
+            let before = catalog.state_of(&parent.table);
+            // What is read from another target stays as it was pinned: this run and its like do not write there.
+            if before.as_ref().is_some_and(|before| before.elsewhere.is_some()) {
+                continue;
+            }
             let state = catalog.lake.observe(&parent.table).await?;
-            let before = catalog.state_of(&parent.table).map(|before| before.version);
+            let before = before.map(|before| before.version);
             if before != state.as_ref().map(|state| state.version) {
                 self.inputs_moved.store(true, Ordering::Relaxed);
             }

@@ -109,7 +109,7 @@ impl RunContext<'_> {
         base: Option<&TableState>,
     ) -> Result<(), Failure> {
         let listings = self.catalog.listings_of(model);
-        if self.refresh == Refresh::Full || !listings.iter().any(|listing| listing.keeps_missing) {
+        if self.refresh_of(model) == Refresh::Full || !listings.iter().any(|listing| listing.keeps_missing) {
             return Ok(());
         }
         let Some(base) = base else { return self.refuse_first_build_of_nothing(model) };

@@ -33,5 +33,6 @@ mod written_slices;
 pub(crate) use context::{RunContext, RunIdentity};
 pub(crate) use report::{Outcome, StepReport};
 pub(crate) use schedule::RunPace;
+pub(crate) use staged::Staged;
 pub(crate) use time_left::{Estimate, Standing};
 pub(crate) use whole::Done;

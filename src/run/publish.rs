@@ -70,6 +70,8 @@ impl RunContext<'_> {
                     change.remove = replaced.files;
                     change.work = remaining;
                     change.base = Some(winner);
+                    // What each run alone has kept, both together may break.
+                    self.check_constraints(model, &change).await?;
                 }
             }
         }

@@ -18,7 +18,8 @@ impl RunContext<'_> {
         }
         let tables = self.catalog.observed(|observed| {
             let tables = observed.tables.iter().filter_map(|(name, state)| {
-                let state = state.as_ref()?;
+                // Another target's table is no table of this lake.
+                let state = state.as_ref().filter(|state| state.elsewhere.is_none())?;
                 Some((name.key(), Released { id: state.id.clone(), version: state.version, by: None }))
             });
             tables.collect::<BTreeMap<TableKey, Released>>()

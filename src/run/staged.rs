@@ -3,7 +3,7 @@
 use crate::store::Staging;
 
 /// Removes its files unless they are committed: also when the step is dropped in the middle.
-pub(super) struct Staged(Option<Staging>);
+pub(crate) struct Staged(Option<Staging>);
 
 impl Staged {
     pub fn new(staging: Staging) -> Self {

@@ -20,7 +20,7 @@ use super::tolerance;
 use super::write::{WriteJob, WrittenStep};
 use super::written_slices::written_slices;
 use crate::analyze::TypedModel;
-use crate::check::CheckResult;
+use crate::check::{CheckBatch, CheckResult};
 use crate::delta::TableSchema;
 use crate::execute::{Built, Checking, failed};
 use crate::failure::Failure;
@@ -131,7 +131,7 @@ impl StepAttempt<'_> {
         Ok(published)
     }
 
-    /// Runs the data tests that guard the model on the rows that nobody sees yet.
+    /// Runs what guards the model on the rows that nobody sees yet: the constraints of its contract, and data tests.
     async fn check(
         &self,
         model: &TypedModel,
@@ -144,16 +144,48 @@ impl StepAttempt<'_> {
         if checks.is_empty() && hooks.is_empty() {
             return Ok(Vec::new());
         }
-        let whole = kept(base, remove).into_iter().chain(add).cloned().collect();
-        let checking = Checking { model, new: Arc::new(add.to_vec()), whole: Arc::new(whole) };
-        let results = self.context.test(checks, Some(&checking)).await?;
-        if let Some(failed) = failed(&results) {
-            return Err(Failure::Project(failed));
-        }
+        let checking = checked_rows(model, base, remove, add);
+        // A row that breaks a constraint stops everything, and then nobody needs to know what tests would say.
+        let mut results = self.context.run_checks(checks, &checking, CheckBatch::is_of_contract).await?;
+        results.extend(self.context.run_checks(checks, &checking, |batch| !batch.is_of_contract()).await?);
         // As in dbt, whose hooks see the new rows before anybody else does: if one fails, nothing has changed.
         self.context.tester().run_hooks(hooks, Some(&checking)).await?;
         Ok(results)
     }
+}
+
+impl RunContext<'_> {
+    /// Checks once more what contracts say, where rows of another run have come to those that were checked.
+    pub(super) async fn check_constraints(&self, model: &TypedModel, change: &Change) -> Result<(), Failure> {
+        let checks = self.guards.get(&model.name).map(Vec::as_slice).unwrap_or_default();
+        let checking = checked_rows(model, change.base.as_deref(), &change.remove, &change.add);
+        self.run_checks(checks, &checking, CheckBatch::is_of_contract).await.map(|_passed| ())
+    }
+
+    async fn run_checks(
+        &self,
+        checks: &[CheckBatch],
+        checking: &Checking<'_>,
+        are_wanted: fn(&CheckBatch) -> bool,
+    ) -> Result<Vec<CheckResult>, Failure> {
+        let wanted: Vec<CheckBatch> = checks.iter().filter(|batch| are_wanted(batch)).cloned().collect();
+        let results = self.test(&wanted, Some(checking)).await?;
+        match failed(&results) {
+            Some(failed) => Err(Failure::Project(failed)),
+            None => Ok(results),
+        }
+    }
+}
+
+/// The table as it will be.
+fn checked_rows<'m>(
+    model: &'m TypedModel,
+    base: Option<&TableState>,
+    remove: &[DataFile],
+    add: &[DataFile],
+) -> Checking<'m> {
+    let whole = kept(base, remove).into_iter().chain(add).cloned().collect();
+    Checking { model, new: Arc::new(add.to_vec()), whole: Arc::new(whole) }
 }
 
 /// The figures of the files that a build adds.

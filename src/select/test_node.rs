@@ -27,6 +27,8 @@ pub enum TestKind {
     Generic(String),
     /// A file of its own.
     Singular,
+    /// A constraint of a contract, which nothing selects.
+    Constraint,
 }
 
 /// Where a data test comes from.

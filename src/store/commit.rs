@@ -271,7 +271,7 @@ fn foreign<'a>(commits: impl Iterator<Item = &'a LogActions>, before: SinceLedge
 }
 
 /// A new table's id: a UUID's form around the random token.
-fn table_id(token: &str) -> String {
+pub(super) fn table_id(token: &str) -> String {
     let hex = blake3::hash(token.as_bytes()).to_hex().to_string();
     let part = |range: std::ops::Range<usize>| hex.get(range).unwrap_or("").to_owned();
     format!("{}-{}-4{}-8{}-{}", part(0..8), part(8..12), part(13..16), part(17..20), part(20..32))

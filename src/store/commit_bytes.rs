@@ -11,7 +11,7 @@ use crate::delta::{
     TableMetadata, TableSchema, Version, add_action, commit_sum, metadata_action, protocol_action, remove_action,
     transaction_action,
 };
-use crate::name::TableKey;
+use crate::name::{TableKey, TableName};
 use crate::project::Project;
 use crate::table::{
     CommitNote, DataFile, Domain, InputVersion, LedgerName, MADE_AS, SliceKey, SliceMap, TableState, Work,
@@ -81,6 +81,8 @@ pub(super) enum CommitOperation<'a> {
     Write(&'a Work),
     /// The table is again what it was at this version, with so many rows.
     Restore { version: Version, rows: u64 },
+    /// It is a copy of another target's table, with so many rows.
+    Clone { table: &'a TableName, origin: &'a InputVersion, rows: u64 },
 }
 
 impl CommitDraft<'_> {
@@ -122,6 +124,10 @@ impl CommitDraft<'_> {
         let (operation, parameters) = match self.operation {
             CommitOperation::Write(_) => ("WRITE", json!({"mode": "Overwrite"})),
             CommitOperation::Restore { version, .. } => ("RESTORE", json!({"version": version.to_string()})),
+            // As other engines call it. Nothing is shared with the original.
+            CommitOperation::Clone { table, .. } => {
+                ("CLONE", json!({"source": table.to_string(), "isShallow": "false"}))
+            }
         };
         json!({"commitInfo": {
             "timestamp": about.now,
@@ -177,7 +183,7 @@ impl CommitOperation<'_> {
     fn changed_slices(&self, base: Option<&TableState>) -> String {
         let work = match self {
             CommitOperation::Write(work) => work,
-            CommitOperation::Restore { .. } => return "all".to_owned(),
+            CommitOperation::Restore { .. } | CommitOperation::Clone { .. } => return "all".to_owned(),
         };
         let base = base.filter(|base| base.needs_full_rebuild(&work.layout).is_none());
         let before = base.and_then(TableState::known_ledger).map(|ledger| &ledger.slices);
@@ -201,7 +207,7 @@ impl CommitOperation<'_> {
                 let computed = work.slices.iter().filter(|(slice, rows)| work.covers(**slice) && rows.rows > 0);
                 Some(slices_in_words(&computed.map(|(slice, _)| *slice).collect::<Vec<_>>()))
             }
-            CommitOperation::Write(_) | CommitOperation::Restore { .. } => None,
+            CommitOperation::Write(_) | CommitOperation::Restore { .. } | CommitOperation::Clone { .. } => None,
         }
     }
 
@@ -210,7 +216,7 @@ impl CommitOperation<'_> {
             CommitOperation::Write(work) => {
                 work.slices.iter().filter(|(slice, _)| work.covers(**slice)).map(|(_, rows)| rows.rows).sum()
             }
-            CommitOperation::Restore { rows, .. } => *rows,
+            CommitOperation::Restore { rows, .. } | CommitOperation::Clone { rows, .. } => *rows,
         }
     }
 
@@ -218,6 +224,7 @@ impl CommitOperation<'_> {
         match self {
             CommitOperation::Write(work) => work.provenance.inputs.clone(),
             CommitOperation::Restore { .. } => BTreeMap::new(),
+            CommitOperation::Clone { table, origin, .. } => BTreeMap::from([(table.key(), (*origin).clone())]),
         }
     }
 }

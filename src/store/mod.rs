@@ -4,6 +4,7 @@ mod backend;
 mod checkpoint;
 mod commit;
 mod commit_bytes;
+mod copy;
 mod delta_source;
 mod error;
 #[cfg(test)]
@@ -43,6 +44,7 @@ mod unreadable;
 pub(crate) use backend::{Away, LeadsOut, LinkPolicy, LocalBackend, SyncedFiles, Uploads, Watch, open_bucket};
 pub(crate) use commit::{Change, CommitOutcome, Committer, kept, onto};
 pub(crate) use commit_bytes::{CommitInfo, Maker};
+pub(crate) use copy::{CopiedTable, TableCopy};
 pub(crate) use delta_source::{DeltaSource, read_delta_source};
 pub(crate) use error::{StoreError, io_error};
 pub(crate) use gc::{Collection, Removal};
@@ -52,7 +54,7 @@ pub(crate) use lost_files::LostFiles;
 pub(crate) use metered::Requests;
 pub(crate) use orphans::Orphan;
 pub(crate) use proof::{Health, HealthFinding, RaceShape, prove};
-pub(crate) use release::{Release, Released};
+pub(crate) use release::{Numbered, Release, Released};
 pub(crate) use restore::{Restoration, Restored};
 pub(crate) use retry_policy::RetryPolicy;
 pub(crate) use run_records::KeptRuns;
@@ -252,6 +254,11 @@ impl Lake {
     /// A version of a table as readers see it, without its ledger. Returns `None` if the table does not exist.
     pub async fn at_version(&self, name: &TableName, version: Version) -> Result<Option<Arc<TableState>>, StoreError> {
         Ok(self.snapshot(&self.log(name)?, Some(version)).await?.map(Arc::new))
+    }
+
+    /// The same state with its ledger.
+    pub async fn with_ledger(&self, name: &TableName, state: &TableState) -> Result<Arc<TableState>, StoreError> {
+        Ok(Arc::new(observe::complete(&self.log(name)?, state.clone()).await?))
     }
 
     async fn snapshot(&self, log: &TableLog, version: Option<Version>) -> Result<Option<TableState>, StoreError> {

@@ -160,6 +160,7 @@ impl SnapshotReader {
             transaction: transaction.and_then(LedgerName::from_transaction),
             recent: RecentLedgers::default(),
             data_version: version,
+            elsewhere: None,
             files: Arc::default(),
             ledger: LedgerFound::Unknown("its ledger was not read".to_owned()),
             since: SinceLedger::Nothing,

@@ -120,6 +120,7 @@ impl TableState {
             ledger: LedgerFound::Unknown("it has no ledger".to_owned()),
             since: SinceLedger::Nothing,
             data_version: Version::FIRST,
+            elsewhere: None,
         }
     }
 

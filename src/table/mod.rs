@@ -3,6 +3,7 @@
 mod backfill;
 mod bad_record_count;
 mod conflict;
+mod copied_ledger;
 mod fingerprint;
 mod freshness;
 mod layers;
@@ -26,6 +27,7 @@ pub(crate) use crate::delta::{DataFile, PartitionValues, SharedText, Version};
 pub(crate) use backfill::Backfill;
 pub(crate) use bad_record_count::BadRecordCount;
 pub(crate) use conflict::{Resolution, resolve_conflict};
+pub(crate) use copied_ledger::{LedgerCopy, StaleSlices};
 pub(crate) use fingerprint::Fingerprint;
 pub(crate) use freshness::behind;
 pub(crate) use layout::{FileDigest, FileDigests, SliceLayout};
@@ -76,6 +78,17 @@ pub(crate) struct TableState {
     pub since: SinceLedger,
     /// The newest version that may have changed rows: all later ones only rearranged files.
     pub data_version: Version,
+    /// Where it is, if it was read in the place of a table that is not in the lake.
+    pub elsewhere: Option<Arc<Elsewhere>>,
+}
+
+/// A table of another target that is read in the place of one of this target. It is never written to, and no release of
+/// this target shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Elsewhere {
+    pub target: String,
+    /// Its name there.
+    pub table: TableName,
 }
 
 /// What must be read of a log to know its table: the newest checkpoint, and all commits after it.
@@ -127,7 +140,9 @@ impl TableState {
 
     /// This state as the input of another table.
     pub fn as_input(&self) -> InputVersion {
-        InputVersion::Table { id: self.id.clone(), version: self.version, ledger: self.transaction }
+        let target = self.elsewhere.as_ref().map(|elsewhere| elsewhere.target.clone());
+        let ledger = self.transaction;
+        InputVersion::Table { id: self.id.clone(), version: self.version, ledger, target, copied: false }
     }
 
     /// Why no part of the table can be built alone, if so: without a ledger, or after a change by something else, files

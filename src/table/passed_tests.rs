@@ -66,7 +66,13 @@ mod tests {
     use crate::delta::Version;
 
     fn at(version: u64) -> TestedVersions {
-        let version = InputVersion::Table { id: "x".to_owned(), version: Version::new(version), ledger: None };
+        let version = InputVersion::Table {
+            id: "x".to_owned(),
+            version: Version::new(version),
+            ledger: None,
+            target: None,
+            copied: false,
+        };
         TestedVersions::from([("silver.users".into(), version)])
     }
 

@@ -28,11 +28,22 @@ pub(crate) enum InputVersion {
         version: Version,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         ledger: Option<LedgerName>,
+        /// The target that it was read from, if that was another one. Ids tell tables apart; this is for people.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        target: Option<String>,
+        /// Whether the rows that were made of it were copied of that target, and not computed here.
+        #[serde(default, skip_serializing_if = "is_false")]
+        copied: bool,
     },
     /// A digest of a source's list of files: paths, sizes and times.
     Files(String),
     /// The input did not exist.
     Missing,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "that is how serde calls it")]
+fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 /// The first half of the hash of a provenance.
@@ -88,11 +99,24 @@ impl InputVersion {
         *self != InputVersion::Missing
     }
 
+    /// The target that it was read from, if that was another one.
+    pub fn target(&self) -> Option<&str> {
+        match self {
+            InputVersion::Table { target, .. } => target.as_deref(),
+            InputVersion::Files(_) | InputVersion::Missing => None,
+        }
+    }
+
+    /// Whether the rows that were made of it were copied of another target.
+    pub fn is_of_a_copy(&self) -> bool {
+        matches!(self, InputVersion::Table { copied: true, .. })
+    }
+
     fn compare(&self, other: &InputVersion) -> Option<Ordering> {
         match (self, other) {
             (
-                InputVersion::Table { id, version, ledger },
-                InputVersion::Table { id: other_id, version: other_version, ledger: other_ledger },
+                InputVersion::Table { id, version, ledger, .. },
+                InputVersion::Table { id: other_id, version: other_version, ledger: other_ledger, .. },
             ) => {
                 let order = version.cmp(other_version);
                 (id == other_id && (order != Ordering::Equal || ledger == other_ledger)).then_some(order)
@@ -109,7 +133,10 @@ mod tests {
     fn made_of(fingerprint: &str, versions: &[(&str, u64)]) -> Provenance {
         let inputs = versions.iter().map(|(name, version)| {
             let id = format!("id of {name}");
-            ((*name).into(), InputVersion::Table { id, version: Version::new(*version), ledger: None })
+            (
+                (*name).into(),
+                InputVersion::Table { id, version: Version::new(*version), ledger: None, target: None, copied: false },
+            )
         });
         Provenance { fingerprint: fingerprint.into(), inputs: inputs.collect() }
     }
@@ -135,10 +162,18 @@ mod tests {
             id: "x".to_owned(),
             version: Version::new(1),
             ledger: LedgerName::from_transaction(ledger),
+            target: None,
+            copied: false,
         };
         assert_eq!(at(1).compare(&at(1)), Some(Ordering::Equal));
         assert_eq!(at(1).compare(&at(2)), None, "it went back, and came to the same version again");
-        let table = |id: &str| InputVersion::Table { id: id.to_owned(), version: Version::new(1), ledger: None };
+        let table = |id: &str| InputVersion::Table {
+            id: id.to_owned(),
+            version: Version::new(1),
+            ledger: None,
+            target: None,
+            copied: false,
+        };
         assert_eq!(table("x").compare(&table("y")), None);
         assert_eq!(table("x").compare(&InputVersion::Missing), None);
     }

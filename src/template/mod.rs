@@ -47,7 +47,7 @@ pub use stage::{
 
 use crate::day::Window;
 use crate::name::{ModelName, TableName};
-use crate::project::{ModelConfig, Settings};
+use crate::project::{Dependency, ModelConfig, Project, Settings};
 use crate::span::{FileId, Span, Spanned};
 
 /// The text that a template gives.
@@ -132,6 +132,18 @@ pub enum ReferenceTarget {
     Source(TableName),
     /// The model's own table.
     This,
+}
+
+impl ReferenceTarget {
+    /// The table that YAML names by `ref()` or `source()`. Returns `None` if it names no table.
+    pub fn named_by(named: &Dependency, project: &Project) -> Option<Self> {
+        match named {
+            Dependency::Model { name, version } => {
+                Some(ReferenceTarget::Model(project.referred(name, version.as_deref())?))
+            }
+            other => Some(ReferenceTarget::Source(other.source()?)),
+        }
+    }
 }
 
 /// A model after its template was rendered.

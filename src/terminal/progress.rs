@@ -11,7 +11,7 @@ use crate::execute::{Built, Event, Observer};
 use crate::figures::{bytes, counted, grouped, seconds};
 use crate::locked::Locked;
 use crate::name::ModelName;
-use crate::pipeline::Conversions;
+use crate::pipeline::{CloneOutcome, ClonedTable, Conversions};
 use crate::project::TestSeverity;
 use crate::unit_test::UnitTestResult;
 
@@ -203,6 +203,40 @@ impl Observer for Progress<'_, '_> {
 }
 
 impl Progress<'_, '_> {
+    /// What became of a table of another target.
+    pub fn cloned(&self, model: &ModelName, outcome: &CloneOutcome, target: &str, elapsed: Duration) {
+        let table = match outcome {
+            CloneOutcome::Cloned(table) => table,
+            CloneOutcome::Kept => {
+                let word = self.console.paint(Tone::Quiet, "kept");
+                let text = format!("  {word}       {model:32} it is there already");
+                return self.line("kept", &text, json!({"model": model.as_str()}));
+            }
+            CloneOutcome::NotThere => {
+                let word = self.console.paint(Tone::Warn, "skipped");
+                let text = format!("  {word}    {model:32} target `{target}` does not have it");
+                return self.line("skipped", &text, json!({"model": model.as_str(), "target": target}));
+            }
+            CloneOutcome::Inlined => return,
+        };
+        let ClonedTable { version, rows, files, bytes: size, is_fresh } = table;
+        let figures = format!(
+            "{:>11} {:4}  {files:>3} {:5} {:>9} {:>7}",
+            grouped(*rows),
+            if *rows == 1 { "row" } else { "rows" },
+            if *files == 1 { "file" } else { "files" },
+            bytes(*size),
+            seconds(elapsed),
+        );
+        let aside = if *is_fresh { "" } else { "  not up to date" };
+        let word = self.console.paint(Tone::Good, "cloned");
+        let facts = json!({
+            "model": model.as_str(), "version": version, "rows": rows, "files": files, "bytes": size, "fresh": is_fresh,
+            "milliseconds": u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+        });
+        self.line("cloned", &format!("  {word}     {model:32} {figures}{aside}"), facts);
+    }
+
     fn not_tested(&self, test: &str, missing: &str) {
         let word = self.console.paint(Tone::Warn, "not tested");
         let facts = json!({"test": test, "missing": missing});

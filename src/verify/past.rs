@@ -72,6 +72,9 @@ impl<'a> Past<'a> {
             let InputVersion::Table { id, version, .. } = recorded else {
                 return Err(format!("it was built without `{name}`"));
             };
+            if let Some(target) = recorded.target() {
+                return Err(format!("`{name}` was read from target `{target}`"));
+            }
             let state = self.state(&name, id, *version)?;
             tables.insert(name, Some(state));
         }

@@ -10,40 +10,13 @@ out, because DuckDB's script makes one day alone; `--late` leaves them in, for k
 
 import argparse
 import pathlib
-import resource
 import shutil
 import subprocess
 import sys
-import time
+
+from work import REPOSITORY, copy_project, link_data, measured
 
 HERE = pathlib.Path(__file__).resolve().parent
-REPOSITORY = HERE.parent.parent
-
-
-def copy_project(folder):
-    """The sample project without data."""
-    folder.mkdir(parents=True)
-    for part in ["models", "macros", "tests/data"]:
-        shutil.copytree(REPOSITORY / part, folder / part)
-    shutil.copy(REPOSITORY / "project.yml", folder / "project.yml")
-
-
-def link_data(data, folder, days):
-    """The files of some days, as links to where they are; a copy would cost gigabytes."""
-    (folder / "data/user_interactions").mkdir(parents=True)
-    for day in days:
-        (folder / "data/user_interactions" / day.name).hardlink_to(day)
-    (folder / "data/user_metadata.csv").hardlink_to(data / "user_metadata.csv")
-
-
-def measured(command, folder):
-    """CPU and wall seconds of a process."""
-    before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    wall, after = time.monotonic() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
-    if done.returncode != 0:
-        sys.exit(f"{command}\n{done.stdout}{done.stderr}")
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, wall, done.stdout + done.stderr
 
 
 def only_of_day(path, day):
@@ -69,8 +42,8 @@ def main():
     if not base.exists():
         copy_project(base)
         link_data(data, base, days)
-        cpu, wall, _ = measured([karat, "run", "--quiet"], base)
-        print(f"{'karat, all days but the last':40}{cpu:9.2f}{wall:9.2f}", flush=True)
+        used = measured([karat, "run", "--quiet"], base)
+        print(f"{'karat, all days but the last':40}{used.cpu:9.2f}{used.wall:9.2f}", flush=True)
 
     new = last.read_bytes() if arguments.late else only_of_day(last, day)
     print(f"{'':40}{'CPU s':>9}{'wall s':>9}")
@@ -79,12 +52,12 @@ def main():
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(base, folder, copy_function=shutil.copy2)
         (folder / "data/user_interactions" / last.name).write_bytes(new)
-        cpu, wall, told = measured([karat, "run"], folder)
-        print(f"{f'karat, {day}':40}{cpu:9.2f}{wall:9.2f}", flush=True)
+        used = measured([karat, "run"], folder)
+        print(f"{f'karat, {day}':40}{used.cpu:9.2f}{used.wall:9.2f}", flush=True)
         if run == 0:
-            print(told)
-    cpu, wall, _ = measured([karat, "run"], folder)
-    print(f"{'karat, nothing to do':40}{cpu:9.2f}{wall:9.2f}", flush=True)
+            print(used.told)
+    used = measured([karat, "run"], folder)
+    print(f"{'karat, nothing to do':40}{used.cpu:9.2f}{used.wall:9.2f}", flush=True)
 
     if not arguments.without_duckdb:
         script, out = HERE / "duckdb/run.py", arguments.work / "duckdb"

@@ -16,7 +16,7 @@ use datafusion::logical_expr::{EmitTo, GroupsAccumulator};
 
 /// Which row of a group is wanted. Of several equal ones it is the one that came first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Picked {
+pub(super) enum PickedRow {
     First,
     Last,
 }
@@ -37,7 +37,7 @@ const NO_ROW: usize = usize::MAX;
 /// The value of one row of each group.
 #[derive(Debug)]
 pub(super) struct FirstByGroup {
-    picked: Picked,
+    picked: PickedRow,
     value_type: DataType,
     ignores_nulls: bool,
     converter: RowConverter,
@@ -61,7 +61,7 @@ impl FirstByGroup {
     ///
     /// Returns an error if there is no row format for one of the columns.
     pub fn new(
-        picked: Picked,
+        picked: PickedRow,
         value_type: DataType,
         ignores_nulls: bool,
         order: &[OrderColumn],
@@ -174,11 +174,11 @@ impl FirstByGroup {
     }
 }
 
-impl Picked {
+impl PickedRow {
     fn is_better(self, row: Row<'_>, best: Row<'_>) -> bool {
         match self {
-            Picked::First => row < best,
-            Picked::Last => row > best,
+            PickedRow::First => row < best,
+            PickedRow::Last => row > best,
         }
     }
 }
@@ -311,7 +311,7 @@ mod tests {
 
     const NULLS_LAST: SortOptions = SortOptions { descending: false, nulls_first: false };
 
-    fn accumulator(picked: Picked, ignores_nulls: bool) -> FirstByGroup {
+    fn accumulator(picked: PickedRow, ignores_nulls: bool) -> FirstByGroup {
         let order = [
             OrderColumn { data_type: DataType::Int64, options: NULLS_LAST },
             OrderColumn { data_type: DataType::Utf8View, options: SortOptions { descending: true, nulls_first: true } },
@@ -338,8 +338,8 @@ mod tests {
             columns(&[(Some("d"), Some(1), Some("k")), (None, Some(1), Some("l")), (Some("f"), Some(0), None)]);
         for (picked, expected) in [
             // 1/`l` comes before 1/`k`, because texts are descending; nothing comes behind null.
-            (Picked::First, [None, Some("f"), Some("c")]),
-            (Picked::Last, [Some("a"), Some("b"), Some("c")]),
+            (PickedRow::First, [None, Some("f"), Some("c")]),
+            (PickedRow::Last, [Some("a"), Some("b"), Some("c")]),
         ] {
             let mut accumulator = accumulator(picked, false);
             accumulator.update_batch(&first, &[0, 1, 2], None, 3).unwrap();
@@ -351,7 +351,7 @@ mod tests {
 
     #[test]
     fn of_equal_rows_the_first_one_counts() {
-        for picked in [Picked::First, Picked::Last] {
+        for picked in [PickedRow::First, PickedRow::Last] {
             let mut accumulator = accumulator(picked, false);
             let rows = columns(&[(Some("a"), Some(1), None), (Some("b"), Some(1), None)]);
             accumulator.update_batch(&rows, &[0, 0], None, 1).unwrap();
@@ -364,17 +364,17 @@ mod tests {
     fn filtered_rows_and_ignored_nulls_do_not_count() {
         let rows = columns(&[(None, Some(1), None), (Some("b"), Some(2), None), (Some("c"), Some(3), None)]);
         let filter = BooleanArray::from(vec![Some(true), None, Some(true)]);
-        let mut ignoring = accumulator(Picked::First, true);
+        let mut ignoring = accumulator(PickedRow::First, true);
         ignoring.update_batch(&rows, &[0, 0, 0], Some(&filter), 2).unwrap();
         assert_eq!(texts(&ignoring.evaluate(EmitTo::All).unwrap()), [Some("c"), None]);
-        let mut keeping = accumulator(Picked::First, false);
+        let mut keeping = accumulator(PickedRow::First, false);
         keeping.update_batch(&rows, &[0, 0, 0], Some(&filter), 1).unwrap();
         assert_eq!(texts(&keeping.evaluate(EmitTo::All).unwrap()), [None]);
     }
 
     #[test]
     fn groups_that_were_emitted_make_room_for_others() {
-        let mut accumulator = accumulator(Picked::First, false);
+        let mut accumulator = accumulator(PickedRow::First, false);
         let rows = columns(&[(Some("a"), Some(1), None), (Some("b"), Some(1), None), (Some("c"), Some(1), None)]);
         accumulator.update_batch(&rows, &[0, 1, 2], None, 3).unwrap();
         assert_eq!(texts(&accumulator.evaluate(EmitTo::First(2)).unwrap()), [Some("a"), Some("b")]);
@@ -384,7 +384,7 @@ mod tests {
 
     #[test]
     fn rows_that_no_group_has_are_dropped() {
-        let mut accumulator = accumulator(Picked::Last, false);
+        let mut accumulator = accumulator(PickedRow::Last, false);
         let mut most = 0;
         for round in 0..60_i64 {
             let rows: Vec<_> = (0..5000).map(|_| (Some("a text that is not short"), Some(round), None)).collect();
@@ -416,7 +416,7 @@ mod tests {
             })
             .collect();
         let groups: Vec<usize> = (0..3000).map(|_| next(40) as usize).collect();
-        let of_group = |wanted: usize, picked: Picked| {
+        let of_group = |wanted: usize, picked: PickedRow| {
             let mut best: Option<usize> = None;
             for row in (0..rows.len()).filter(|row| groups[*row] == wanted) {
                 let key = |row: usize| {
@@ -425,8 +425,8 @@ mod tests {
                     (number.is_none(), number, text.is_some(), std::cmp::Reverse(text))
                 };
                 let is_better = best.is_none_or(|best| match picked {
-                    Picked::First => key(row) < key(best),
-                    Picked::Last => key(row) > key(best),
+                    PickedRow::First => key(row) < key(best),
+                    PickedRow::Last => key(row) > key(best),
                 });
                 if is_better {
                     best = Some(row);
@@ -434,7 +434,7 @@ mod tests {
             }
             best.and_then(|row| rows[row].0)
         };
-        for picked in [Picked::First, Picked::Last] {
+        for picked in [PickedRow::First, PickedRow::Last] {
             let mut whole = accumulator(picked, false);
             for (rows, groups) in rows.chunks(700).zip(groups.chunks(700)) {
                 let mut part = accumulator(picked, false);

@@ -15,21 +15,21 @@ use datafusion::logical_expr::{
 };
 use datafusion::physical_expr::PhysicalSortExpr;
 
-use super::first_by_group::{FirstByGroup, OrderColumn, Picked};
+use super::first_by_group::{FirstByGroup, OrderColumn, PickedRow};
 
 /// The engine's function with another accumulator of groups.
 #[derive(Debug)]
 pub(super) struct InOrder {
     inner: Arc<AggregateUDF>,
-    picked: Picked,
+    picked: PickedRow,
 }
 
 impl InOrder {
     /// The function with karat's accumulators. Returns `None` if it is another function.
     pub fn function(known: &Arc<AggregateUDF>) -> Option<Arc<AggregateUDF>> {
         let picked = match known.name() {
-            "first_value" => Picked::First,
-            "last_value" => Picked::Last,
+            "first_value" => PickedRow::First,
+            "last_value" => PickedRow::Last,
             _ => return None,
         };
         Some(Arc::new(AggregateUDF::from(InOrder { inner: Arc::clone(known), picked })))

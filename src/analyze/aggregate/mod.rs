@@ -10,7 +10,9 @@ mod doubles;
 mod first_by_group;
 mod in_order;
 mod moments;
+mod own;
 mod rule;
+mod running;
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -30,7 +32,9 @@ use average::Average;
 use doubles::{DoubleSum, Extreme};
 use in_order::InOrder;
 use moments::Moments;
+pub(crate) use own::UseOwnAggregates;
 use rule::AggregateRule;
+pub(crate) use running::{RunningAggregate, running};
 
 /// The engine's function with accumulators of karat.
 #[derive(Debug)]
@@ -78,6 +82,21 @@ fn checked(function: &Arc<AggregateUDF>, types: &[DataType], text: String) -> Op
     is_ours.then(|| Aggregate::function(inner, Some(text)))
 }
 
+/// A call of an aggregate, as far as it decides how its rows are summed up.
+struct AggregateCall<'c> {
+    name: &'c str,
+    result: &'c DataType,
+    /// The type of the first argument.
+    argument: Option<&'c DataType>,
+}
+
+impl<'c> AggregateCall<'c> {
+    fn of(args: &'c AccumulatorArgs<'_>) -> AggregateCall<'c> {
+        let argument = args.expr_fields.first().map(|field| field.data_type());
+        AggregateCall { name: args.name, result: args.return_type(), argument }
+    }
+}
+
 /// What makes an accumulator for a rule.
 enum Made {
     Plain,
@@ -89,12 +108,11 @@ impl Aggregate {
         Arc::new(AggregateUDF::from(Aggregate { inner: Arc::clone(inner), text }))
     }
 
-    fn with_rule<V: WithRule>(&self, args: &AccumulatorArgs<'_>, with: V) -> Result<V::Output> {
-        let name = self.text.as_deref().unwrap_or(args.name).to_owned();
-        match (self.inner.name(), args.return_type()) {
+    fn with_rule<V: WithRule>(&self, call: &AggregateCall<'_>, with: V) -> Result<V::Output> {
+        let name = self.text.as_deref().unwrap_or(call.name).to_owned();
+        match (self.inner.name(), call.result) {
             ("avg", DataType::Decimal128(precision, scale)) => {
-                let from = args.expr_fields.first().map(|field| field.data_type());
-                with.of(Average::new(name, from, *precision, *scale)?)
+                with.of(Average::new(name, call.argument, *precision, *scale)?)
             }
             ("sum", _) => with.of(DoubleSum { name }),
             ("max", result) => with.of(Extreme { is_max: true, data_type: result.clone() }),
@@ -104,7 +122,7 @@ impl Aggregate {
     }
 
     fn made(&self, args: &AccumulatorArgs<'_>, made: Made) -> Result<Box<dyn Accumulator>> {
-        self.with_rule(args, OfRows { made, is_distinct: args.is_distinct })
+        self.with_rule(&AggregateCall::of(args), OfRows { made, is_distinct: args.is_distinct })
     }
 }
 
@@ -194,7 +212,7 @@ impl AggregateUDFImpl for Aggregate {
     }
 
     fn create_groups_accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn GroupsAccumulator>> {
-        self.with_rule(&args, OfGroups)
+        self.with_rule(&AggregateCall::of(&args), OfGroups)
     }
 
     fn state_fields(&self, args: StateFieldsArgs<'_>) -> Result<Vec<FieldRef>> {

@@ -40,7 +40,7 @@ pub(super) use fault::overflow_of;
 pub(super) use function::{checked_functions, numeric_casts};
 pub(super) use literal::{WrittenNumber, written};
 use number_cast::NumberCast;
-use sum::CheckedSum;
+pub(super) use sum::{CheckedSum, RunningSum};
 pub(super) use zero::without_sign_of_zero;
 
 /// `sum` that is exact for integers and decimals, or an error.

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
 
 use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::{Result, ScalarValue};
 use datafusion::functions_aggregate::sum::Sum;
@@ -30,8 +31,16 @@ impl CheckedSum {
     }
 
     fn total(&self, args: &AccumulatorArgs<'_>) -> SumTotal {
-        let name = self.text.as_deref().unwrap_or(args.name).to_owned();
-        SumTotal { name, data_type: args.return_type().clone() }
+        self.total_of(args.name, args.return_type())
+    }
+
+    fn total_of(&self, name: &str, result: &DataType) -> SumTotal {
+        SumTotal { name: self.text.as_deref().unwrap_or(name).to_owned(), data_type: result.clone() }
+    }
+
+    /// The total after each row of a partition. Returns `None` for a sum of floating-point numbers.
+    pub fn running(&self, name: &str, result: &DataType) -> Option<RunningSum> {
+        is_checked(result).then(|| RunningSum { total: self.total_of(name, result), sum: None })
     }
 }
 
@@ -173,6 +182,29 @@ impl Accumulator for PlainSum {
 
     fn size(&self) -> usize {
         size_of_val(self)
+    }
+}
+
+/// A total that goes on from batch to batch.
+#[derive(Debug)]
+pub(crate) struct RunningSum {
+    total: SumTotal,
+    sum: Option<i128>,
+}
+
+impl RunningSum {
+    /// The totals after each row of a batch. `begins` says of each row whether it is the first of a partition.
+    pub fn totals(&mut self, columns: &[ArrayRef], begins: &BooleanBuffer) -> Result<ArrayRef> {
+        let mut totals = Vec::with_capacity(begins.len());
+        for (value, is_first) in values(only(columns)?)?.zip(begins) {
+            let before = self.sum.filter(|_| !is_first);
+            self.sum = match value {
+                Some(value) => Some(self.total.add(before.unwrap_or(0), value)?),
+                None => before,
+            };
+            totals.push(self.sum);
+        }
+        self.total.finish(totals)
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::run::{RunSummary, at_least_one, summarize};
 use crate::check::Guards;
 use crate::cli::app::App;
-use crate::cli::args::{EngineArgs, ProjectArgs, RangeArgs, SelectArgs, invalid_range};
+use crate::cli::args::{DeferArgs, EngineArgs, ProjectArgs, RangeArgs, SelectArgs, invalid_range};
 use crate::cli::exit::{Exit, done};
 use crate::day::TimeRange;
 use crate::failure::Failure;
@@ -23,6 +23,8 @@ use crate::terminal::BackfillProgress;
 pub(crate) struct BackfillCommand {
     #[command(flatten)]
     select: SelectArgs,
+    #[command(flatten)]
+    defer: DeferArgs,
     #[command(flatten)]
     range: RangeArgs,
     /// Slices per batch [default: depends on the number of slices, at most 31 days]
@@ -51,7 +53,7 @@ impl BackfillCommand {
             range.ok_or_else(|| invalid_range("no range was given", help))
         });
         let range = range.map_err(|wrong| app.fail(wrong, &SourceFiles::default(), Exit::Usage))?;
-        let compiled = app.load_and_compile(&self.project)?;
+        let compiled = app.load_deferring(&self.project, self.defer.request(self.select.state.as_ref()))?;
         let done = self.backfill(app, &compiled, range);
         if matches!(done, Ok(Exit::Failed | Exit::Unavailable) | Err(Exit::Interrupted)) {
             app.console.chat("finished batches are committed: the same command resumes with the others");

@@ -90,7 +90,7 @@ fn build_with_tests(
     tested: TestedKinds,
     kinds: &[NodeKind],
 ) -> Result<Exit, Exit> {
-    let mut compiled = app.load_and_compile(&what.project)?;
+    let mut compiled = what.compile(app)?;
     let mut guards = Guards::new();
     if tested.data {
         (compiled, guards) = app.checks(compiled, tested.stored)?;

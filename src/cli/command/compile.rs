@@ -31,8 +31,9 @@ impl CompileCommand {
 
     fn try_run(self, app: &App<'_>) -> Result<Exit, Exit> {
         let started = std::time::Instant::now();
-        let compiled = app.load_and_compile(&self.project)?;
+        let mut compiled = app.load_and_compile(&self.project)?;
         if let Some(sql) = &self.inline {
+            compiled.add_failing_rows(sql);
             return inline(app, &compiled, sql);
         }
         // The tests are part of what is checked.

@@ -1,5 +1,7 @@
 //! `karat gc`: remove what no version or release needs any more.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value, json};
 
 use crate::cli::app::App;
@@ -7,7 +9,8 @@ use crate::cli::args::{ProjectArgs, SelectArgs};
 use crate::cli::exit::{Exit, done};
 use crate::cli::tables;
 use crate::figures::{bytes, counted, grouped};
-use crate::pipeline::{Collection, Compiled, Lake, Loaded, Orphan, Removal, Writers};
+use crate::name::TableName;
+use crate::pipeline::{Collection, Lake, Loaded, Orphan, Removal, Writers};
 use crate::project::Retention;
 use crate::terminal::Tone;
 
@@ -63,8 +66,9 @@ impl GcCommand {
         let exit = if self.orphans {
             // A project with errors does not say which tables it makes.
             let compiled = app.whole(app.compile(loaded)?)?;
+            let written = compiled.written_tables().map_err(|faults| app.refuse(&faults, &compiled.loaded))?;
             let exit = collector.collect(&compiled.loaded)?;
-            collector.collect_orphans(&compiled)?;
+            collector.collect_orphans(&compiled.loaded, &written)?;
             exit
         } else {
             collector.collect(&loaded)?
@@ -124,11 +128,10 @@ impl GarbageCollection<'_, '_> {
         Ok(Exit::worst(wrong.into_iter().map(|error| app.report(loaded, &error.into()))))
     }
 
-    fn collect_orphans(&mut self, compiled: &Compiled) -> Result<(), Exit> {
+    fn collect_orphans(&mut self, loaded: &Loaded, written: &BTreeSet<TableName>) -> Result<(), Exit> {
         let app = self.app;
-        let loaded = &compiled.loaded;
         let retention = self.gc.retention(loaded);
-        let found = app.wait(&self.lake, self.lake.orphans(&compiled.written_tables(), &loaded.maker()))?;
+        let found = app.wait(&self.lake, self.lake.orphans(written, &loaded.maker()))?;
         let found = found.map_err(|error| app.report(loaded, &error.into()))?;
         for (table, reason) in found.unclear {
             let text = format!("  kept  {table}: no model makes it, and its origin is unknown: {reason}");

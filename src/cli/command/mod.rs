@@ -4,6 +4,7 @@ mod backfill;
 mod build;
 mod chart;
 mod clean;
+mod clone;
 mod compile;
 mod completions;
 mod demo;
@@ -53,19 +54,17 @@ macro_rules! commands {
 }
 
 impl Command {
-    /// Lets a command that builds or tests work on something else.
-    pub fn select(&mut self, wanted: SelectArgs) {
-        if let Command::Run(run) = self {
-            run.what.select = wanted;
-        } else if let Command::Build(build) = self {
-            build.what.select = wanted;
-        } else if let Command::Seed(seed) = self {
-            seed.select = wanted;
-        } else if let Command::Snapshot(snapshot) = self {
-            snapshot.select = wanted;
-        } else if let Command::Test(test) = self {
-            test.select = wanted;
-        }
+    /// Lets a command that builds or tests work on something else. Where it defers to stays as it was.
+    pub fn select(&mut self, wanted: Vec<String>) {
+        let selected = match self {
+            Command::Run(run) => &mut run.what.select,
+            Command::Build(build) => &mut build.what.select,
+            Command::Seed(seed) => &mut seed.select,
+            Command::Snapshot(snapshot) => &mut snapshot.select,
+            Command::Test(test) => &mut test.select,
+            _ => return,
+        };
+        *selected = SelectArgs { select: wanted, state: selected.state.take(), ..SelectArgs::default() };
     }
 }
 
@@ -121,6 +120,8 @@ commands! {
     Runs(runs::RunsCommand),
     /// List the versions of a table
     History(history::HistoryCommand),
+    /// Copy tables of another target, as it has released them, into this one
+    Clone(clone::CloneCommand),
     /// Compare two states of a table: targets, releases or versions
     Diff(diff::DiffCommand),
     /// Restore an old version of a table as its newest

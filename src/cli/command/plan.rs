@@ -3,7 +3,7 @@
 use super::run::{RequestArgs, build_request};
 use crate::check::Guards;
 use crate::cli::app::App;
-use crate::cli::args::{EngineArgs, ProjectArgs, RangeArgs, SelectArgs, invalid_range};
+use crate::cli::args::{DeferArgs, EngineArgs, ProjectArgs, RangeArgs, SelectArgs, invalid_range};
 use crate::cli::exit::{Exit, done};
 use crate::day::parse_instant;
 use crate::diag::{Code, Diagnostic};
@@ -24,6 +24,8 @@ enum PlanFormat {
 pub(crate) struct PlanCommand {
     #[command(flatten)]
     select: SelectArgs,
+    #[command(flatten)]
+    defer: DeferArgs,
     #[command(flatten)]
     range: RangeArgs,
     /// Plan a full refresh of every selected model
@@ -49,7 +51,7 @@ impl PlanCommand {
     }
 
     fn try_run(self, app: &App<'_>) -> Result<Exit, Exit> {
-        let compiled = app.load_and_compile(&self.project)?;
+        let compiled = app.load_deferring(&self.project, self.defer.request(self.select.state.as_ref()))?;
         let loaded = &compiled.loaded;
         let wanted = match self.why.as_slice() {
             [] => None,

@@ -1,7 +1,7 @@
 //! `karat query` and `karat show`: rows of the tables as they are.
 
 use crate::cli::app::App;
-use crate::cli::args::{EngineArgs, ProjectArgs};
+use crate::cli::args::{DeferArgs, EngineArgs, ProjectArgs};
 use crate::cli::exit::{Exit, done};
 use crate::diag::Sink;
 use crate::figures::counted;
@@ -22,8 +22,11 @@ pub(crate) struct QueryCommand {
 #[derive(Debug, clap::Args)]
 pub(crate) struct ShowCommand {
     /// The model
-    #[arg(required_unless_present = "inline")]
+    #[arg(required_unless_present_any = ["inline", "select"])]
     model: Option<String>,
+    /// The model, as dbt names it
+    #[arg(long, short, value_name = "MODEL", conflicts_with_all = ["model", "inline"])]
+    select: Option<String>,
     /// Show the rows of this SELECT instead, as `karat query` does
     #[arg(long, value_name = "SQL", conflicts_with = "model")]
     inline: Option<String>,
@@ -31,11 +34,19 @@ pub(crate) struct ShowCommand {
     shown: ShownArgs,
 }
 
+/// A number of rows; dbt's -1 is all of them.
+fn rows_shown(text: &str) -> Result<usize, String> {
+    match text {
+        "-1" => Ok(0),
+        other => other.parse().map_err(|_| "write a number of rows, or -1 for all".to_owned()),
+    }
+}
+
 /// How rows are shown.
 #[derive(Debug, clap::Args)]
 struct ShownArgs {
-    /// Maximum number of rows; 0 shows all
-    #[arg(long, default_value_t = 20, value_name = "ROWS")]
+    /// Maximum number of rows; 0 or -1 shows all
+    #[arg(long, default_value = "20", value_name = "ROWS", value_parser = rows_shown, allow_negative_numbers = true)]
     limit: usize,
     /// Read the newest version of every table, failed runs included, instead of the newest release
     #[arg(long)]
@@ -43,6 +54,11 @@ struct ShownArgs {
     /// Output format
     #[arg(long, short, value_name = "FORMAT", default_value = "table")]
     output: RowFormat,
+    #[command(flatten)]
+    defer: DeferArgs,
+    /// The folder of a stored manifest: --defer reads the tables of its target
+    #[arg(long, value_name = "DIR", help_heading = "Defer")]
+    state: Option<String>,
     #[command(flatten)]
     project: ProjectArgs,
     #[command(flatten)]
@@ -70,7 +86,7 @@ impl ShowCommand {
 
     /// The whole model; the newest rows first where it has an event time.
     fn sql(&self, app: &App<'_>, compiled: &Compiled) -> Result<String, Exit> {
-        let model = app.model(compiled, self.model.as_deref().unwrap_or_default())?;
+        let model = app.model(compiled, self.model.as_deref().or(self.select.as_deref()).unwrap_or_default())?;
         let order =
             model.event_time().map(|column| format!(" order by \"{column}\" desc nulls last")).unwrap_or_default();
         Ok(format!("select * from {{{{ ref('{}') }}}}{order}", model.name))
@@ -81,6 +97,7 @@ impl ShownArgs {
     /// Runs a SELECT and writes its rows.
     fn write(&self, app: &App<'_>, mut compiled: Compiled, sql: &str) -> Result<Exit, Exit> {
         compiled.add_failing_rows(sql);
+        let compiled = app.defer(compiled, &self.project, self.defer.request(self.state.as_ref()))?;
         let shown = if self.live { Shown::Live } else { Shown::Released };
         let rows = query(app, &compiled, QueryRequest { sql, limit: self.limit, shown }, &self.engine)?;
         app.console.with_out(|out| write_rows(self.output, &rows.schema, &rows.batches, out));

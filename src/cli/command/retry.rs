@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::cli::CommandLine;
 use crate::cli::app::App;
-use crate::cli::args::{ProjectArgs, SelectArgs};
+use crate::cli::args::ProjectArgs;
 use crate::cli::exit::{Exit, done};
 use crate::diag::{Code, Diagnostic, all_of};
 use crate::name::ModelName;
@@ -40,7 +40,7 @@ impl RetryCommand {
         })?;
         let names: Vec<String> = retry.models.iter().map(ModelName::to_string).collect();
         app.console.chat(&format!("again: {}", all_of(names.iter().map(String::as_str))));
-        parsed.command.select(SelectArgs { select: names, ..SelectArgs::default() });
+        parsed.command.select(names);
         let command = retry.words.first().cloned().unwrap_or_default();
         let artifacts = ArtifactRequest { command, words: retry.words, ..app.artifacts.clone() };
         Ok(parsed.command.run(&App { artifacts, runtimes: Default::default(), console: app.console, world: app.world }))

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::check::Guards;
 use crate::cli::app::App;
-use crate::cli::args::{EngineArgs, ProjectArgs, RangeArgs, SelectArgs};
+use crate::cli::args::{DeferArgs, EngineArgs, ProjectArgs, RangeArgs, SelectArgs};
 use crate::cli::exit::{Exit, done};
 use crate::failure::Failure;
 use crate::figures::{counted, seconds};
@@ -17,7 +17,6 @@ use crate::pipeline::{
     BuildRequest, Compiled, Done, Planned, RecordedRun, Refresh, RunCounts, RunEnd, RunMoment, RunPace, RunRecorder,
     StoppedModels, TestedSelection, Workable, Writers,
 };
-use crate::plan::announcement;
 use crate::select::Selection;
 use crate::terminal::Progress;
 use crate::terminal::Tone;
@@ -35,6 +34,8 @@ pub(crate) struct RunCommand {
 pub(crate) struct BuildArgs {
     #[command(flatten)]
     pub select: SelectArgs,
+    #[command(flatten)]
+    pub defer: DeferArgs,
     #[command(flatten)]
     pub range: RangeArgs,
     /// Rebuild every selected model in full, even if it is up to date
@@ -63,10 +64,7 @@ pub(crate) struct BuildArgs {
 
 impl RunCommand {
     pub fn run(self, app: &App<'_>) -> Exit {
-        done(
-            app.load_and_compile(&self.what.project)
-                .and_then(|compiled| self.what.build_untested(app, &compiled, &[NodeKind::Model])),
-        )
+        done(self.what.compile(app).and_then(|compiled| self.what.build_untested(app, &compiled, &[NodeKind::Model])))
     }
 }
 
@@ -76,6 +74,11 @@ pub(crate) fn at_least_one() -> RangedU64ValueParser<usize> {
 }
 
 impl BuildArgs {
+    /// The project with all that its tables are built from.
+    pub fn compile(&self, app: &App<'_>) -> Result<Compiled, Exit> {
+        app.load_deferring(&self.project, self.defer.request(self.select.state.as_ref()))
+    }
+
     /// Plans and runs what is selected of these kinds.
     pub fn build_untested(&self, app: &App<'_>, compiled: &Compiled, kinds: &[NodeKind]) -> Result<Exit, Exit> {
         let selection = app.select(&compiled.loaded, &self.select)?;
@@ -111,7 +114,7 @@ impl BuildArgs {
         let lake = app.lake(&compiled.loaded, writers)?;
         let planned = app.look(&compiled.loaded, &lake, Planned::new(compiled, &lake, request, &guards))?;
         planned.changed_seeds().iter().for_each(|seed| tell_changed(app, seed));
-        announcement(&planned.plan).iter().for_each(|line| app.console.chat(line));
+        planned.announcement().iter().for_each(|line| app.console.chat(line));
         let progress = Progress::new(app.console);
         let recorder = RunRecorder::new(&progress, Arc::clone(&compiled.loaded.workspace.host));
         stopped.tell(&recorder);

@@ -3,7 +3,7 @@
 use super::query::{QueryRequest, query};
 use super::run::{BuildArgs, at_least_one};
 use crate::cli::app::App;
-use crate::cli::args::{EngineArgs, ProjectArgs, RangeArgs, SelectArgs};
+use crate::cli::args::{DeferArgs, EngineArgs, ProjectArgs, RangeArgs, SelectArgs};
 use crate::cli::exit::{Exit, done};
 use crate::name::NodeKind;
 use crate::pipeline::{Compiled, Shown};
@@ -53,6 +53,7 @@ impl SeedCommand {
     fn load(&self, app: &App<'_>, compiled: &Compiled) -> Result<Exit, Exit> {
         let what = BuildArgs {
             select: self.select.clone(),
+            defer: DeferArgs::default(),
             range: RangeArgs::default(),
             empty: false,
             full_refresh: self.full_refresh,

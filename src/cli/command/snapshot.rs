@@ -2,7 +2,7 @@
 
 use super::run::{BuildArgs, at_least_one};
 use crate::cli::app::App;
-use crate::cli::args::{EngineArgs, ProjectArgs, RangeArgs, SelectArgs};
+use crate::cli::args::{DeferArgs, EngineArgs, ProjectArgs, RangeArgs, SelectArgs};
 use crate::cli::exit::{Exit, done};
 use crate::name::NodeKind;
 
@@ -12,6 +12,8 @@ use crate::name::NodeKind;
 pub(crate) struct SnapshotCommand {
     #[command(flatten)]
     pub select: SelectArgs,
+    #[command(flatten)]
+    defer: DeferArgs,
     /// Begin nothing more once a snapshot has failed
     #[arg(long, short = 'x')]
     fail_fast: bool,
@@ -31,6 +33,7 @@ impl SnapshotCommand {
     pub fn run(self, app: &App<'_>) -> Exit {
         let what = BuildArgs {
             select: self.select,
+            defer: self.defer,
             range: RangeArgs::default(),
             empty: false,
             full_refresh: false,
@@ -41,7 +44,6 @@ impl SnapshotCommand {
             engine: self.engine,
             single_writer: self.single_writer,
         };
-        let compiled = app.load_and_compile(&what.project);
-        done(compiled.and_then(|compiled| what.build_untested(app, &compiled, &[NodeKind::Snapshot])))
+        done(what.compile(app).and_then(|compiled| what.build_untested(app, &compiled, &[NodeKind::Snapshot])))
     }
 }

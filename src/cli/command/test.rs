@@ -7,7 +7,7 @@ use std::time::Instant;
 use crate::analyze::Input;
 use crate::check::CheckBatch;
 use crate::cli::app::App;
-use crate::cli::args::{EngineArgs, ProjectArgs, SelectArgs, StoreArgs, TestArgs};
+use crate::cli::args::{DeferArgs, EngineArgs, ProjectArgs, SelectArgs, StoreArgs, TestArgs};
 use crate::cli::exit::{Exit, done};
 use crate::diag::Diagnostic;
 use crate::execute::failed;
@@ -24,6 +24,8 @@ use crate::unit_test::UnitTestResult;
 pub(crate) struct TestCommand {
     #[command(flatten)]
     pub select: SelectArgs,
+    #[command(flatten)]
+    defer: DeferArgs,
     #[command(flatten)]
     tests: TestArgs,
     #[command(flatten)]
@@ -44,7 +46,8 @@ impl TestCommand {
 
     fn try_run(self, app: &App<'_>) -> Result<Exit, Exit> {
         let started = Instant::now();
-        let (compiled, planned) = app.checks(app.load_and_compile(&self.project)?, self.store.by_default())?;
+        let compiled = app.load_deferring(&self.project, self.defer.request(self.select.state.as_ref()))?;
+        let (compiled, planned) = app.checks(compiled, self.store.by_default())?;
         let loaded = &compiled.loaded;
         let _warned = app.write(loaded, |artifacts| artifacts.write_manifest(&compiled, Some(&planned)));
         let mut tested = app.select_tests(&compiled, &self.select, self.tests, &planned)?;

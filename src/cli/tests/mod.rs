@@ -3,7 +3,9 @@
 mod added_to_tables;
 mod backfill;
 mod batches;
+mod clone;
 mod crash_sweep;
+mod defer;
 mod files;
 mod planning;
 mod project;

@@ -73,7 +73,7 @@ impl Project {
         self.karat_with(Arc::new(|local| local), words)
     }
 
-    fn karat_with(&self, wrap: Arc<Wrap>, words: &[&str]) -> Answer {
+    pub fn karat_with(&self, wrap: Arc<Wrap>, words: &[&str]) -> Answer {
         let world = World {
             folder: self.path().to_owned(),
             variables: BTreeMap::new(),

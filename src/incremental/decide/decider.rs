@@ -39,7 +39,7 @@ pub(crate) struct Decider<'a> {
 }
 
 /// What a run is going to do to tables before a model reads them.
-type PendingChanges = BTreeMap<ModelName, PendingChange>;
+pub(super) type PendingChanges = BTreeMap<ModelName, PendingChange>;
 
 impl<'a> Decider<'a> {
     pub fn new(observed: Observed<'a>, refresh: Refresh) -> Decider<'a> {
@@ -215,7 +215,11 @@ impl<'a> Decider<'a> {
     }
 
     /// Returns when the slices of each table that a model reads changed.
-    fn changes_of_inputs(&self, model: &TypedModel, pending: &PendingChanges) -> BTreeMap<TableKey, InputChanges> {
+    pub(super) fn changes_of_inputs(
+        &self,
+        model: &TypedModel,
+        pending: &PendingChanges,
+    ) -> BTreeMap<TableKey, InputChanges> {
         let mut all = BTreeMap::new();
         for name in model.models_read() {
             let Some(parent) = self.observed.typed.get(&name) else { continue };
@@ -231,7 +235,7 @@ impl<'a> Decider<'a> {
     }
 
     /// Returns how slices read each input, by the name that stands in ledgers.
-    fn input_reads(&self, model: &TypedModel) -> BTreeMap<TableKey, Vec<InputRead>> {
+    pub(super) fn input_reads(&self, model: &TypedModel) -> BTreeMap<TableKey, Vec<InputRead>> {
         let typed = self.observed.typed;
         let names = model.inputs().into_iter().filter_map(|input| input_name(&input, typed));
         let mut found: BTreeMap<TableKey, Vec<InputRead>> = names.map(|name| (name, Vec::new())).collect();

@@ -37,6 +37,14 @@ pub(crate) enum Cause {
     InputGone {
         input: TableKey,
     },
+    /// Then or now it was read from another target, which `then` and `now` name.
+    InputElsewhere {
+        input: TableKey,
+        then: Option<String>,
+        now: Option<String>,
+        /// Whether it is in this target or in that of `now`.
+        is_there: bool,
+    },
     /// It was built without the input.
     InputNew {
         input: TableKey,
@@ -79,6 +87,15 @@ impl Cause {
                 format!("`{input}` went back to a version before {made_of}, from which it was built")
             }
             Cause::InputGone { input } => format!("`{input}` is gone"),
+            Cause::InputElsewhere { input, then, now, is_there } => {
+                let then =
+                    then.as_ref().map_or_else(|| "from this target".to_owned(), |then| format!("from target `{then}`"));
+                match now {
+                    Some(now) => format!("`{input}` was read {then}, and is now read from target `{now}`"),
+                    None if *is_there => format!("`{input}` was read {then}, and is now built in this one"),
+                    None => format!("`{input}` was read {then}, and is not in this one"),
+                }
+            }
             Cause::InputNew { input } => format!("it was built without `{input}`"),
             Cause::InputDropped { input } => format!("it was built with `{input}`"),
             Cause::Files { input } => format!("the files of `{input}` changed"),

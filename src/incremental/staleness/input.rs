@@ -54,8 +54,8 @@ impl SubjectInput<'_> {
         match (made_of.inputs.get(name), &self.version) {
             (None, _) => Err(Cause::InputNew { input }),
             // Versions of two tables cannot be compared, even under one name.
-            (Some(InputVersion::Table { id, .. }), InputVersion::Table { id: now, .. }) if id != now => {
-                Err(Cause::InputAnew { input })
+            (Some(then @ InputVersion::Table { id, .. }), InputVersion::Table { id: now, .. }) if id != now => {
+                Err(self.moved(input.clone(), then).unwrap_or(Cause::InputAnew { input }))
             }
             // The table was restored, or the lake was put back from a copy: what was read is not there any more.
             (Some(InputVersion::Table { version, .. }), InputVersion::Table { version: now, .. }) if version > now => {
@@ -79,11 +79,24 @@ impl SubjectInput<'_> {
             }
             // The same list of files. It has no versions, so nothing can have changed after any.
             (Some(recorded), now) if recorded == now => Ok(Version::FIRST),
-            (Some(_), InputVersion::Missing) => Err(Cause::InputGone { input }),
+            (Some(then), InputVersion::Missing) => {
+                Err(self.moved(input.clone(), then).unwrap_or(Cause::InputGone { input }))
+            }
             (Some(_), InputVersion::Files(_)) => Err(Cause::Files { input }),
             // It was missing, or a source, and now it is a table.
             (Some(_), InputVersion::Table { .. }) => Err(Cause::InputAnew { input }),
         }
+    }
+
+    /// The cause if the table was read from another target than it is now, or not now.
+    fn moved(&self, input: TableKey, then: &InputVersion) -> Option<Cause> {
+        let now = self.version.target();
+        (then.target() != now).then(|| Cause::InputElsewhere {
+            input,
+            then: then.target().map(str::to_owned),
+            now: now.map(str::to_owned),
+            is_there: self.version.is_there(),
+        })
     }
 
     /// Whether the table is known to have had another ledger at this version: then it was put back as it was before, and
@@ -142,6 +155,19 @@ impl InputRead {
             ReadRange::All | ReadRange::Range(_) | ReadRange::Nothing => Changed::No,
         }
     }
+}
+
+/// Whether something was copied together with what is recorded of it, and a dimension that it reads had changed since it was made of
+/// it, or is not the one that was copied: such a change restates nothing, here as there.
+pub(super) fn is_kept_dimension(
+    name: &TableKey,
+    input: &SubjectInput<'_>,
+    made_of: &Provenance,
+    all: &InputReads,
+) -> bool {
+    let is_of_a_copy = made_of.inputs.get(name).is_some_and(InputVersion::is_of_a_copy);
+    let reads = all.get(name).map_or(&[] as &[InputRead], Vec::as_slice);
+    is_of_a_copy && input.version.is_there() && !reads.is_empty() && reads.iter().all(|read| read.is_dimension)
 }
 
 /// Returns why something is stale that was made of an input which is not read any more.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::input::{InputReads, Inputs, dropped_input};
+use super::input::{InputReads, Inputs, dropped_input, is_kept_dimension};
 use super::ptr_map::{ProvenanceCounts, PtrMap};
 use crate::day::Grain;
 use crate::incremental::reach::Reach;
@@ -54,7 +54,11 @@ fn reached_since(
     }
     let mut reached = BTreeSet::new();
     for (name, input) in inputs {
-        let after = input.recorded_version(name, made_of).ok()?;
+        let after = match input.recorded_version(name, made_of) {
+            Ok(after) => after,
+            Err(_) if is_kept_dimension(name, input, made_of, reads) => continue,
+            Err(_) => return None,
+        };
         let Some(changes) = input.changes.filter(|changes| changes.any_after(after)) else { continue };
         // Any slice may be touched, so nothing is spared.
         if changes.all_after(after) {

@@ -7,7 +7,7 @@ use chrono::NaiveDateTime;
 
 use super::cause::Cause;
 use super::changes::InputChanges;
-use super::input::{Changed, InputRead, InputReads, Inputs, SubjectInput, dropped_input};
+use super::input::{Changed, InputRead, InputReads, Inputs, SubjectInput, dropped_input, is_kept_dimension};
 use super::ptr_map::ProvenanceCounts;
 use super::reached::ReachedSlices;
 use crate::day::Grain;
@@ -138,6 +138,7 @@ impl Subject<'_> {
             let (after, changes) = match (input.recorded_version(name, made_of), input.changes) {
                 (Ok(after), Some(changes)) if changes.any_after(after) => (after, changes),
                 (Ok(_), _) => continue,
+                (Err(_), _) if is_kept_dimension(name, input, made_of, all) => continue,
                 (Err(cause), _) => return Some(cause),
             };
             let Some(reads) = all.get(name) else {
@@ -276,6 +277,10 @@ impl<'s> SliceBySlice<'s> {
         }
         let mut found = BTreeMap::new();
         for (name, input) in &self.subject.inputs {
+            let is_kept = |made_of: &Provenance| is_kept_dimension(name, input, made_of, self.reads);
+            if default_provenance.is_some_and(is_kept) {
+                continue;
+            }
             let after = default_provenance.map(|made_of| input.recorded_version(name, made_of)).transpose()?;
             let cause = |read| match after {
                 Some(after) => Cause::Rows { input: name.clone(), after, read },
@@ -322,9 +327,12 @@ impl<'s> SliceBySlice<'s> {
                 continue;
             }
             for (made_of, count) in fresh {
-                if let (Ok(after), Some(changes)) = (input.recorded_version(name, made_of), input.changes)
-                    && changes.any_after(after)
-                {
+                let is_older = match (input.recorded_version(name, made_of), input.changes) {
+                    (Ok(after), Some(changes)) => changes.any_after(after),
+                    (Ok(_), None) => false,
+                    (Err(_), _) => is_kept_dimension(name, input, made_of, self.reads),
+                };
+                if is_older {
                     *older.entry(name.clone()).or_default() += count;
                 }
             }

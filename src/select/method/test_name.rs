@@ -28,7 +28,7 @@ fn name<'a>(node: Candidate<'a>) -> Option<&'a str> {
     match node {
         Candidate::Test { test, .. } => match &test.kind {
             TestKind::Generic(rule) => Some(rule.rsplit('.').next().unwrap_or(rule)),
-            TestKind::Singular => None,
+            TestKind::Singular | TestKind::Constraint => None,
         },
         Candidate::UnitTest { test, .. } => Some(&test.id.test),
         Candidate::Model { .. } | Candidate::Source { .. } | Candidate::Resource { .. } => None,

@@ -35,6 +35,7 @@ fn words(node: Candidate<'_>) -> &'static [&'static str] {
         Candidate::Test { test, .. } => match test.kind {
             TestKind::Generic(_) => &["generic", "data", "schema"],
             TestKind::Singular => &["singular", "data"],
+            TestKind::Constraint => &[],
         },
         Candidate::UnitTest { .. } => &["unit"],
         Candidate::Model { .. } | Candidate::Source { .. } | Candidate::Resource { .. } => &[],

@@ -46,7 +46,10 @@ fn lake(store: &Arc<InMemory>) -> Lake {
 }
 
 fn provenance(version: Version) -> Arc<Provenance> {
-    let inputs = BTreeMap::from([("input".into(), InputVersion::Table { id: "id".to_owned(), version, ledger: None })]);
+    let inputs = BTreeMap::from([(
+        "input".into(),
+        InputVersion::Table { id: "id".to_owned(), version, ledger: None, target: None, copied: false },
+    )]);
     Arc::new(Provenance { fingerprint: "code".into(), inputs })
 }
 

@@ -83,6 +83,7 @@ fn plain_model(path: &str, folders: &[&str], name: &str, file: FileId) -> Model 
         tests: Vec::new(),
         version: None,
         charts: Vec::new(),
+        constraints: Vec::new(),
         described_at: None,
         written: serde_json::Map::new(),
     }

@@ -283,6 +283,7 @@ fn input_differs(world: &World, place: usize, made_of: &Provenance, cause: &Caus
             Some(InputVersion::Table { version, .. }) => holds(version < newer, "it is not at an older version"),
             _ => Err("it is no table".to_owned()),
         },
+        Cause::InputElsewhere { .. } => holds(false, "nothing is read from another target"),
         Cause::InputGone { input } => holds(pair(input).1 == Some(&InputVersion::Missing), "it is there"),
         Cause::Files { input } => holds(pair(input).0 != pair(input).1, "the files are the same"),
         other => Err(format!("{other:?} cannot be")),

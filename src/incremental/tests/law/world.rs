@@ -118,7 +118,13 @@ impl World {
     pub fn provenance(&self, place: usize) -> Provenance {
         let version = |input: usize| match &self.tables[input] {
             None => InputVersion::Missing,
-            Some(table) => InputVersion::Table { id: table.id.clone(), version: table.newest(), ledger: None },
+            Some(table) => InputVersion::Table {
+                id: table.id.clone(),
+                version: table.newest(),
+                ledger: None,
+                target: None,
+                copied: false,
+            },
         };
         let model = self.model(place);
         let inputs = match model.kind.inputs().as_slice() {

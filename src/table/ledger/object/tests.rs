@@ -11,7 +11,13 @@ fn provenance(number: u64) -> Arc<Provenance> {
     let version = match number % 3 {
         0 => InputVersion::Missing,
         1 => InputVersion::Files(format!("digest {number}")),
-        _ => InputVersion::Table { id: format!("id {number}"), version: Version::new(number), ledger: None },
+        _ => InputVersion::Table {
+            id: format!("id {number}"),
+            version: Version::new(number),
+            ledger: None,
+            target: None,
+            copied: false,
+        },
     };
     let inputs = BTreeMap::from([(format!("schema.table_{number}").as_str().into(), version)]);
     Arc::new(Provenance { fingerprint: format!("fingerprint {}", number % 2).into(), inputs })
