@@ -124,6 +124,7 @@ impl OsHost {
                 continue;
             }
             let path = format!("{folder}/{name}");
+            // The listing tells folders from files; only a link has to be looked at.
             let kind = entry.file_type()?;
             // A FIFO or a socket would never end: reading it is refused by its name.
             if kind.is_dir() || kind.is_symlink() && self.inside(&path)?.metadata.is_dir() {

@@ -1,6 +1,5 @@
 //! Constraints of a contract, as properties files write them: on a column, or on the model as a whole.
 
-use super::model::Model;
 use super::node::{Node, YamlFields};
 use super::resource::Dependency;
 use super::resources::dependency;
@@ -118,13 +117,6 @@ fn kind(fields: &YamlFields<'_>, sink: &mut Sink) -> Checked<Spanned<ConstraintK
                 false => suggested,
             }))
         }
-    }
-}
-
-impl Model {
-    /// What a contract says of its rows: first the columns, then the model as a whole.
-    pub fn all_constraints(&self) -> impl Iterator<Item = &Constraint> {
-        self.columns.iter().flat_map(|column| &column.constraints).chain(&self.constraints)
     }
 }
 

@@ -52,6 +52,11 @@ pub struct Model {
 }
 
 impl Model {
+    /// What a contract says of its rows: first the columns, then the model as a whole.
+    pub fn all_constraints(&self) -> impl Iterator<Item = &Constraint> {
+        self.columns.iter().flat_map(|column| &column.constraints).chain(&self.constraints)
+    }
+
     pub fn kind(&self) -> NodeKind {
         match (&self.seed, &self.snapshot) {
             (Some(_), _) => NodeKind::Seed,

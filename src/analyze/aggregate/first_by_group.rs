@@ -111,6 +111,7 @@ impl FirstByGroup {
             if best.is_some_and(|best| !self.picked.is_better(self.batch.row(row), best)) {
                 continue;
             }
+            // A group is noted once, however often the batch has a better row for it.
             if *place == NO_ROW {
                 self.used += 1;
                 self.changed.push(*group);
@@ -138,6 +139,7 @@ impl FirstByGroup {
             rows.push(row as u64);
             *place = before + at;
         }
+        // Where each row is a group of its own, as in data without duplicates, nothing is copied.
         let is_whole = rows.len() == values.len() && rows.iter().enumerate().all(|(at, row)| at as u64 == *row);
         let values = if is_whole { Arc::clone(values) } else { take(values, &UInt64Array::from(rows), None)? };
         self.kept.push(before, values);
@@ -275,6 +277,7 @@ impl KeptRows {
     /// The values of some rows, null where there is no row.
     fn values_of(&self, rows: &[usize], data_type: &DataType) -> Result<ArrayRef> {
         let null = new_null_array(data_type, 1);
+        // The null comes first, so that columns keep their places behind it.
         let mut columns: Vec<&dyn Array> = vec![&null];
         columns.extend(self.values.iter().map(|column| column.as_ref() as &dyn Array));
         let place = |row: &usize| match *row {

@@ -103,6 +103,7 @@ impl<R: AggregateRule> RunningRule<R> {
 impl<R: AggregateRule> RunningAggregate for RunningRule<R> {
     fn after_each(&mut self, columns: &[ArrayRef], begins: &BooleanBuffer) -> Result<ArrayRef> {
         let mut states = Vec::with_capacity(begins.len());
+        // The rule visits rows with values alone: those between them repeat the summary that they find.
         let rule = self.rule.clone();
         rule.each(columns, &mut |row, value| {
             self.pass(begins, row, &mut states);
@@ -170,6 +171,7 @@ impl RunningAggregate for RunningExtreme {
     fn after_each(&mut self, columns: &[ArrayRef], begins: &BooleanBuffer) -> Result<ArrayRef> {
         let [column] = columns else { return exec_err!("an extreme is one of one column") };
         let none = new_null_array(column.data_type(), 1);
+        // Only places are noted on the way, so that each value is copied once, at the end.
         let known = self.best.take();
         let mut place = if known.is_some() { BEFORE } else { NO_VALUE };
         let before = known.unwrap_or_else(|| Arc::clone(&none));
@@ -183,6 +185,7 @@ impl RunningAggregate for RunningExtreme {
             }
             if nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row)) {
                 let compared = match place {
+                    // The first value is the best whatever it is.
                     NO_VALUE => self.wanted,
                     BEFORE => with_before(row, 0),
                     (_, best) => among(row, best),
@@ -196,6 +199,7 @@ impl RunningAggregate for RunningExtreme {
         self.best = match place {
             NO_VALUE => None,
             BEFORE => Some(Arc::clone(&before)),
+            // A copy, because a slice would hold on to the whole column.
             (_, row) => Some(interleave(&[column.as_ref()], &[(0, row)])?),
         };
         Ok(interleave(&[none.as_ref(), before.as_ref(), column.as_ref()], &places)?)

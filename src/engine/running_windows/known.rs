@@ -34,6 +34,7 @@ pub(super) fn column_of(call: &Arc<dyn WindowExpr>, schema: &Schema) -> Result<O
         return Ok(None);
     }
     let Some(running) = running(plain.get_aggregate_expr(), schema)? else { return Ok(None) };
+    // `range` and `groups` end with the last peer of the row, `rows` with the row itself.
     let by_peers = call.get_window_frame().units != WindowFrameUnits::Rows;
     Ok(Some(Box::new(RunningColumn { running, arguments: call.expressions(), by_peers })))
 }

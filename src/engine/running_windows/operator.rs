@@ -100,6 +100,7 @@ impl ExecutionPlan for RunningWindows {
         children: Vec<Arc<dyn ExecutionPlan>>,
         options: ReplaceChildrenOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
+        // With another input, the engine's operator may find that rows do not come in order any more.
         let replaced = Arc::clone(&self.bounded).replace_children(children, options)?;
         let running = match replaced.downcast_ref::<BoundedWindowAggExec>() {
             Some(bounded) => RunningWindows::in_place_of(bounded)?,
@@ -146,6 +147,7 @@ impl Run {
                     self.rows.end()
                 }
             };
+            // After an error, the states of the functions are those of no row.
             self.is_over |= done.is_err();
             if let Some(done) = done.transpose() {
                 return Some(done.inspect(|batch| self.metrics.record_output(batch.num_rows())));

@@ -98,6 +98,7 @@ impl WindowColumn for Lag {
                 self.rows = 0;
             }
             self.rows += 1;
+            // The row that far back belongs to another partition, or there is none.
             if self.rows <= self.offset {
                 return NO_ROW;
             }
