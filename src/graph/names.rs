@@ -44,17 +44,30 @@ fn refuse_shared_tables<'a>(
     Ok(())
 }
 
-/// Readers of a lake pass over folders that begin with `_`, and karat keeps its own things in such ones.
+/// Folders that make the folder above them look like a table: they belong to Delta and to karat.
+const PARTS_OF_TABLES: [&str; 4] = ["_change_data", "_delta_index", "_delta_log", "_karat"];
+
+/// Readers of a lake pass over schemas that begin with `_`, and karat keeps its own things in such ones. A table is read by its path,
+/// whatever its name begins with.
 fn refuse_hidden(model: &RenderedModel, sink: &mut Sink) -> Checked<()> {
-    let hidden = [("schema", model.table.schema.as_str()), ("table", model.table.table.as_str())];
-    let Some((what, name)) = hidden.into_iter().find(|(_, name)| name.starts_with('_')) else {
+    let schema = model.table.schema.as_str();
+    let table = model.table.table.as_str();
+    let (message, help) = if schema.starts_with('_') {
+        let renamed = schema.trim_start_matches('_');
+        (
+            format!("the schema `{schema}` begins with `_`: such folders of a lake are hidden from its readers"),
+            format!("call it `{renamed}`, or leave `schema` out"),
+        )
+    } else if PARTS_OF_TABLES.contains(&table.to_lowercase().as_str()) {
+        let renamed = table.trim_start_matches('_');
+        (
+            format!(
+                "the table `{table}` is called like a folder inside of tables: readers would take `{schema}` for a table"
+            ),
+            format!("rename the model to `{renamed}`, give it the `alias` `{renamed}`, or make it `ephemeral`"),
+        )
+    } else {
         return Ok(());
-    };
-    let message = format!("the {what} `{name}` begins with `_`: such folders of a lake are hidden from its readers");
-    let renamed = name.trim_start_matches('_');
-    let help = match what {
-        "schema" => format!("call it `{renamed}`, or leave `schema` out"),
-        _ => format!("rename the model to `{renamed}`, or make it `ephemeral`"),
     };
     Err(sink.error(Diagnostic::error(Code::InvalidName, message).at(beginning(model)).help(help)))
 }
@@ -168,13 +181,13 @@ mod tests {
             ("models/_m/x.sql", TABLE),
         ];
         insta::assert_snapshot!(said(&files).unwrap(), @r"
-        error[invalid-name]: the table `_delta_log` begins with `_`: such folders of a lake are hidden from its readers
+        error[invalid-name]: the table `_delta_log` is called like a folder inside of tables: readers would take `m` for a table
          --> models/m/_delta_log.sql:1:1
           |
         1 | {{ config(materialized='table') }}select 1
           | ^
           |
-          = help: rename the model to `delta_log`, or make it `ephemeral`
+          = help: rename the model to `delta_log`, give it the `alias` `delta_log`, or make it `ephemeral`
 
         error[invalid-name]: the schema `_karat` begins with `_`: such folders of a lake are hidden from its readers
          --> models/m/releases.sql:1:1
@@ -192,6 +205,7 @@ mod tests {
           |
           = help: call it `m`, or leave `schema` out
         ");
-        assert_eq!(said(&[("models/m/_part.sql", "{{ config(materialized='ephemeral') }}select 1")]), None);
+        assert_eq!(said(&[("models/m/_delta_log.sql", "{{ config(materialized='ephemeral') }}select 1")]), None);
+        assert_eq!(said(&[("models/m/_part.sql", TABLE), ("models/m/_.sql", TABLE)]), None);
     }
 }
