@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::plan::counted;
+use super::relationships::{KeyPair, rows_without_parent};
+use super::unique::repeated_keys;
 use super::{CheckBatch, Guards, PlannedCheck, Scope};
 use crate::analyze::{Planner, TypedModel, check_named};
 use crate::diag::{Checked, Code, Diagnostic, Sink};
@@ -205,14 +207,9 @@ impl<'a> ConstrainedModel<'a> {
         })
     }
 
-    /// The values that stand in several rows. As in SQL, a null is unlike every other.
+    /// The values that stand in several rows.
     fn repeated(&self, columns: &[String], span: Span) -> Asked<'a> {
-        let key = columns.join(", ");
-        let not_null = columns.iter().map(|column| format!("{column} is not null")).collect::<Vec<_>>().join(" and ");
-        let table = &self.model.table;
-        let sql = format!(
-            "select {key}, count(*) as rows_with_it\nfrom {table}\nwhere {not_null}\ngroup by {key}\nhaving count(*) > 1"
-        );
+        let sql = repeated_keys(&self.model.table, columns, str::to_owned);
         Asked::Query { sql, other: None, span }
     }
 
@@ -235,18 +232,10 @@ impl<'a> ConstrainedModel<'a> {
             let message = "the foreign key has not as many columns as it refers to";
             return Err(sink.error(Diagnostic::error(Code::InvalidConfig, message).at(span)));
         }
-        let own: Vec<String> = constraint.columns.iter().map(|column| quoted(&column.value)).collect();
-        let theirs: Vec<String> = other.columns.iter().map(|column| quoted(column)).collect();
-        let pairs = own.iter().zip(&theirs).map(|(own, theirs)| format!("child.{own} = parent.{theirs}"));
-        let not_null = own.iter().map(|column| format!("child.{column} is not null"));
-        let sql = format!(
-            "select child.*\nfrom {} as child\nleft join {} as parent on {}\nwhere {} and parent.{} is null",
-            self.model.table,
-            other.table,
-            pairs.collect::<Vec<_>>().join(" and "),
-            not_null.collect::<Vec<_>>().join(" and "),
-            theirs.first().expect("a foreign key without columns was refused"),
-        );
+        let pairs = constraint.columns.iter().zip(&other.columns);
+        let pairs = pairs.map(|(own, theirs)| KeyPair { child: quoted(&own.value), parent: quoted(theirs) });
+        let keys: Vec<KeyPair> = pairs.collect();
+        let sql = rows_without_parent(&self.model.table, other.table, &keys, str::to_owned);
         Ok(Asked::Query { sql, other: Some(other), span })
     }
 

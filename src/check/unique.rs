@@ -1,5 +1,7 @@
 //! `unique`: no value of the column, or no combination of several, stands in two rows.
 
+use std::fmt::Display;
+
 use serde_json::Value;
 
 use super::{Check, Rule, RuleTarget, Scope};
@@ -29,14 +31,19 @@ impl Check for Unique {
             Some(_) => return Err("`columns` is a list of column names".to_owned()),
             None => vec![target.column()?],
         };
-        let not_null = columns.iter().map(|column| format!("{column} is not null")).collect::<Vec<_>>().join(" and ");
-        let key = columns.join(", ");
-        Ok(Rule::Query(format!(
-            "select {key}, count(*) as rows_with_it\nfrom {}\nwhere {}\ngroup by {key}\nhaving count(*) > 1",
-            target.table,
-            target.filtered(&not_null),
-        )))
+        Ok(Rule::Query(repeated_keys(target.table, &columns, |condition| target.filtered(condition))))
     }
+}
+
+/// The keys that stand in several rows of a table, for data tests and constraints; `filtered` adds to the condition of the rows that
+/// are looked at. As in SQL, a null is unlike every other.
+pub(super) fn repeated_keys(table: impl Display, columns: &[String], filtered: impl FnOnce(&str) -> String) -> String {
+    let not_null = columns.iter().map(|column| format!("{column} is not null")).collect::<Vec<_>>().join(" and ");
+    let key = columns.join(", ");
+    let condition = filtered(&not_null);
+    format!(
+        "select {key}, count(*) as rows_with_it\nfrom {table}\nwhere {condition}\ngroup by {key}\nhaving count(*) > 1"
+    )
 }
 
 #[cfg(test)]
