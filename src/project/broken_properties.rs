@@ -91,6 +91,7 @@ struct Entry {
 }
 
 /// What the places of properties files are about.
+#[derive(Default)]
 pub(super) struct FaultZones {
     /// Those of tables are before those of their sources.
     entries: Vec<Entry>,
@@ -98,7 +99,11 @@ pub(super) struct FaultZones {
 }
 
 impl FaultZones {
-    pub fn of(properties: &ReadProperties<'_>) -> FaultZones {
+    /// The places that `said` may name: none of them matters where nothing is wrong.
+    pub fn of(properties: &ReadProperties<'_>, said: &Sink) -> FaultZones {
+        if !said.has_errors() {
+            return FaultZones::default();
+        }
         let entries = properties.parsed.iter().flat_map(|file| entries(&file.node)).collect();
         FaultZones { entries, unparsed: properties.unparsed.clone() }
     }

@@ -138,7 +138,7 @@ fn load_with_faults(
         target,
         faults: PropertyFaults::of_models(of_seeds),
     };
-    Ok((project, FaultZones::of(&properties)))
+    Ok((project, FaultZones::of(&properties, sink)))
 }
 
 /// The models, seeds and snapshots of the project, and then those of its packages.

@@ -104,13 +104,9 @@ impl<'a> RunContext<'a> {
         Self { hooks, ..self }
     }
 
-    /// How much of a model's table a person asked for: never all of a history, which no build makes again,
-    /// nor of a table whose config forbids it.
+    /// How much of a model's table a person asked for, as far as that is allowed.
     pub(super) fn refresh_of(&self, model: &TypedModel) -> Refresh {
-        match self.refresh {
-            Refresh::Full if model.is_snapshot() || model.config.full_refresh == Some(false) => Refresh::Stale,
-            asked => asked,
-        }
+        self.refresh.allowed_for(model)
     }
 
     pub fn tester(&self) -> Tester<'_> {

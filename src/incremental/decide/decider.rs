@@ -30,6 +30,17 @@ pub(crate) enum Refresh {
     Range(TimeRange),
 }
 
+impl Refresh {
+    /// What of it holds for a model: a full refresh never makes a history again, which no build could, nor a table whose config
+    /// forbids it.
+    pub fn allowed_for(self, model: &TypedModel) -> Refresh {
+        match self {
+            Refresh::Full if model.is_snapshot() || model.config.full_refresh == Some(false) => Refresh::Stale,
+            asked => asked,
+        }
+    }
+}
+
 /// Decides by what was observed and how a person asked, and by nothing else: equal deciders decide alike. A plan is made
 /// by one, and a run asks another, of what it knows by then, when the inputs of a step are done or another run came first.
 #[derive(Debug, Clone, Copy)]
@@ -116,12 +127,9 @@ impl<'a> Decider<'a> {
         if let Some(table) = self.observed.unreadable_for(model) {
             return Decision::blocked(table);
         }
-        // The config of a seed may say that it is always loaded, or never because of an option alone.
-        let refresh = match (self.refresh, model.config.full_refresh) {
-            // No build makes a history again: a snapshot is taken once more, and keeps what it has.
-            (Refresh::Full, _) if model.is_snapshot() => Refresh::Stale,
-            (Refresh::Stale, Some(true)) => Refresh::Full,
-            (Refresh::Full, Some(false)) => Refresh::Stale,
+        let refresh = match (self.refresh.allowed_for(model), model.config.full_refresh) {
+            // The config may say that all of it is built with every command.
+            (Refresh::Stale, Some(true)) if self.refresh == Refresh::Stale => Refresh::Full,
             (asked, _) => asked,
         };
         match refresh {
