@@ -12,6 +12,8 @@ pub mod figures;
 pub mod diag;
 pub mod host;
 mod parallel;
+#[cfg(test)]
+mod dice;
 // The front half: what the author wrote.
 pub mod project;
 pub mod template;

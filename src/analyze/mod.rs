@@ -9,6 +9,7 @@ mod comparison;
 mod contract;
 mod find;
 mod failing_rows;
+mod filter;
 mod fingerprint;
 mod foreign;
 mod functions;

@@ -9,6 +9,7 @@ use datafusion::common::{Result, ScalarValue, exec_datafusion_err, exec_err};
 use datafusion::logical_expr::{Accumulator, EmitTo, GroupsAccumulator};
 
 use super::rule::AggregateRule;
+use crate::analyze::filter::passes;
 
 /// The type in which every word of a summary is passed on: 128 bits, whatever they mean.
 pub(super) fn state_type() -> DataType {
@@ -236,10 +237,6 @@ impl<R: AggregateRule> ByGroup<R> {
     }
 }
 
-fn is_wanted(filter: Option<&BooleanArray>, row: usize) -> bool {
-    filter.is_none_or(|filter| filter.is_valid(row) && filter.value(row))
-}
-
 impl<R: AggregateRule> GroupsAccumulator for ByGroup<R> {
     fn update_batch(
         &mut self,
@@ -251,7 +248,7 @@ impl<R: AggregateRule> GroupsAccumulator for ByGroup<R> {
         self.states.resize(count, R::Running::default());
         let ByGroup { rule, states } = self;
         rule.each(columns, &mut |place, row| {
-            if !is_wanted(filter, place) {
+            if !passes(filter, place) {
                 return Ok(());
             }
             match groups.get(place).and_then(|group| states.get_mut(*group)) {

@@ -14,8 +14,10 @@ use arrow::row::{Row, RowConverter, Rows, SortField};
 use datafusion::common::{Result, exec_err};
 use datafusion::logical_expr::{EmitTo, GroupsAccumulator};
 
+use crate::analyze::filter::passes;
+
 /// Which row of a group is wanted. Of several equal ones it is the one that came first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum PickedRow {
     First,
     Last,
@@ -83,13 +85,13 @@ impl FirstByGroup {
         })
     }
 
-    /// Adds the rows of a batch that are wanted.
+    /// Adds the rows of a batch that pass the filter.
     fn add(
         &mut self,
         values: &ArrayRef,
         order: &[ArrayRef],
         groups: &[usize],
-        is_wanted: impl Fn(usize) -> bool,
+        filter: Option<&BooleanArray>,
     ) -> Result<()> {
         self.batch.clear();
         self.converter.append(&mut self.batch, order)?;
@@ -97,7 +99,7 @@ impl FirstByGroup {
         // A place behind those of the rows that are kept is one in this batch.
         let before = self.kept.len();
         for (row, group) in groups.iter().enumerate() {
-            if !is_wanted(row) || self.ignores_nulls && values.is_null(row) {
+            if !passes(filter, row) || self.ignores_nulls && values.is_null(row) {
                 continue;
             }
             let Some(place) = self.places.get_mut(*group) else {
@@ -195,14 +197,13 @@ impl GroupsAccumulator for FirstByGroup {
     ) -> Result<()> {
         let Some((values, order)) = columns.split_first() else { return exec_err!("there is no value") };
         self.places.resize(count, NO_ROW);
-        self.add(values, order, groups, |row| filter.is_none_or(|filter| is_true(filter, row)))
+        self.add(values, order, groups, filter)
     }
 
     fn merge_batch(&mut self, states: &[ArrayRef], groups: &[usize], count: usize) -> Result<()> {
         let [values, order @ .., has_row] = states else { return exec_err!("there is no state") };
-        let has_row = has_row.as_boolean();
         self.places.resize(count, NO_ROW);
-        self.add(values, order, groups, |row| is_true(has_row, row))
+        self.add(values, order, groups, Some(has_row.as_boolean()))
     }
 
     fn evaluate(&mut self, emit_to: EmitTo) -> Result<ArrayRef> {
@@ -237,11 +238,6 @@ impl GroupsAccumulator for FirstByGroup {
         let groups = (self.places.capacity() + self.changed.capacity()) * size_of::<usize>();
         groups + self.kept.size() + self.batch.size()
     }
-}
-
-/// A condition that is null holds for no row.
-fn is_true(condition: &BooleanArray, row: usize) -> bool {
-    condition.is_valid(row) && condition.value(row)
 }
 
 /// Rows by their places.
@@ -311,6 +307,7 @@ mod tests {
     use arrow::array::{Int64Array, StringViewArray};
 
     use super::*;
+    use crate::dice::Dice;
 
     const NULLS_LAST: SortOptions = SortOptions { descending: false, nulls_first: false };
 
@@ -406,19 +403,19 @@ mod tests {
     /// However the rows are divided among accumulators whose states are merged: as if each group was sorted.
     #[test]
     fn states_of_partial_accumulators_are_merged() {
-        let mut seed = 7_u64;
-        let mut next = |below: u64| {
-            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (seed >> 33) % below
-        };
+        let mut dice = Dice { seed: 7 };
         let names = ["", "a", "b", "a longer text than twelve bytes", "c"];
         let rows: Vec<(Option<&str>, Option<i64>, Option<&str>)> = (0..3000)
             .map(|row| {
-                let name = names.get(next(5) as usize).copied();
-                (name.filter(|_| row % 7 != 0), Some(next(9) as i64).filter(|n| *n > 0), name.filter(|_| row % 3 != 0))
+                let name = names.get(dice.next(5) as usize).copied();
+                (
+                    name.filter(|_| row % 7 != 0),
+                    Some(dice.next(9) as i64).filter(|n| *n > 0),
+                    name.filter(|_| row % 3 != 0),
+                )
             })
             .collect();
-        let groups: Vec<usize> = (0..3000).map(|_| next(40) as usize).collect();
+        let groups: Vec<usize> = (0..3000).map(|_| dice.next(40) as usize).collect();
         let of_group = |wanted: usize, picked: PickedRow| {
             let mut best: Option<usize> = None;
             for row in (0..rows.len()).filter(|row| groups[*row] == wanted) {

@@ -3,7 +3,6 @@
 //! The results are the engine's. Its accumulators keep the ORDER BY values of each group as a vector of scalars, and look through all
 //! groups with every batch of rows; these keep them as bytes that compare like the values, and look at the groups of the batch.
 
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, FieldRef};
@@ -18,7 +17,7 @@ use datafusion::physical_expr::PhysicalSortExpr;
 use super::first_by_group::{FirstByGroup, OrderColumn, PickedRow};
 
 /// The engine's function with another accumulator of groups.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct InOrder {
     inner: Arc<AggregateUDF>,
     picked: PickedRow,
@@ -46,20 +45,6 @@ fn order_of(args: &AccumulatorArgs<'_>) -> Option<Vec<OrderColumn>> {
     };
     let columns: Vec<OrderColumn> = args.order_bys.iter().map(column).collect::<Option<_>>()?;
     (!columns.is_empty()).then_some(columns)
-}
-
-impl PartialEq for InOrder {
-    fn eq(&self, other: &InOrder) -> bool {
-        self.inner == other.inner
-    }
-}
-
-impl Eq for InOrder {}
-
-impl Hash for InOrder {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.inner.hash(state);
-    }
 }
 
 impl AggregateUDFImpl for InOrder {

@@ -14,7 +14,6 @@ mod own;
 mod rule;
 mod running;
 
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef};
@@ -37,7 +36,7 @@ use rule::AggregateRule;
 pub(crate) use running::{RunningAggregate, running};
 
 /// The engine's function with accumulators of karat.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct Aggregate {
     inner: Arc<AggregateUDF>,
     /// How the author's expression reads; `None` before the plan is typed.
@@ -157,21 +156,6 @@ impl WithRule for OfGroups {
 
     fn of<R: AggregateRule>(self, rule: R) -> Result<Box<dyn GroupsAccumulator>> {
         Ok(Box::new(ByGroup::new(rule)))
-    }
-}
-
-impl PartialEq for Aggregate {
-    fn eq(&self, other: &Aggregate) -> bool {
-        self.inner == other.inner && self.text == other.text
-    }
-}
-
-impl Eq for Aggregate {}
-
-impl Hash for Aggregate {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.inner.hash(state);
-        self.text.hash(state);
     }
 }
 

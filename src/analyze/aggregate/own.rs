@@ -3,7 +3,7 @@
 
 use datafusion::common::Result;
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan};
+use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
 
 use super::in_order::InOrder;
@@ -22,19 +22,11 @@ impl OptimizerRule for UseOwnAggregates {
     }
 
     fn rewrite(&self, plan: LogicalPlan, _: &dyn OptimizerConfig) -> Result<Transformed<LogicalPlan>> {
-        let LogicalPlan::Aggregate(aggregate) = plan else { return Ok(Transformed::no(plan)) };
-        let Aggregate { input, group_expr, aggr_expr, schema, .. } = aggregate;
-        let mut is_changed = false;
-        let mut own = Vec::with_capacity(aggr_expr.len());
-        for call in aggr_expr {
-            let call = call.transform(with_own)?;
-            is_changed |= call.transformed;
-            own.push(call.data);
+        match &plan {
+            // Names and types stay, so the schema does too.
+            LogicalPlan::Aggregate(_) => plan.map_expressions(|expression| expression.transform(with_own)),
+            _ => Ok(Transformed::no(plan)),
         }
-        // Names and types are the same.
-        let aggregate = Aggregate::try_new_with_schema(input, group_expr, own, schema)?;
-        let plan = LogicalPlan::Aggregate(aggregate);
-        Ok(if is_changed { Transformed::yes(plan) } else { Transformed::no(plan) })
     }
 }
 

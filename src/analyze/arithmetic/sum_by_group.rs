@@ -6,6 +6,7 @@ use datafusion::common::{Result, exec_err};
 use datafusion::logical_expr::{EmitTo, GroupsAccumulator};
 
 use super::sum_total::{SumTotal, only, values};
+use crate::analyze::filter::passes;
 
 /// A total of each group; `None` for a group without values.
 #[derive(Debug)]
@@ -58,8 +59,7 @@ impl GroupsAccumulator for SumByGroup {
             };
         }
         for (row, (group, value)) in groups.iter().zip(values(column)?).enumerate() {
-            let is_wanted = filter.is_none_or(|filter| filter.is_valid(row) && filter.value(row));
-            if let Some(value) = value.filter(|_| is_wanted) {
+            if let Some(value) = value.filter(|_| passes(filter, row)) {
                 self.add(*group, value)?;
             }
         }
@@ -81,9 +81,8 @@ impl GroupsAccumulator for SumByGroup {
     }
 
     fn convert_to_state(&self, columns: &[ArrayRef], filter: Option<&BooleanArray>) -> Result<Vec<ArrayRef>> {
-        let wanted = |row: usize| filter.is_none_or(|filter| filter.is_valid(row) && filter.value(row));
         let rows = values(only(columns)?)?.enumerate();
-        Ok(vec![self.total.pass_on(rows.map(|(row, value)| value.filter(|_| wanted(row))))?])
+        Ok(vec![self.total.pass_on(rows.map(|(row, value)| value.filter(|_| passes(filter, row))))?])
     }
 
     fn size(&self) -> usize {

@@ -12,7 +12,7 @@ use datafusion::physical_expr::PhysicalExpr;
 
 /// The values of some keys, row by row.
 #[derive(Debug, Clone)]
-pub(super) struct RowKeys {
+struct RowKeys {
     columns: Vec<ArrayRef>,
     rows: usize,
 }
@@ -54,13 +54,47 @@ impl RowKeys {
     }
 }
 
+/// What the rows of a window are divided and ordered by.
+#[derive(Debug)]
+pub(super) struct WindowKeys {
+    pub partition_by: Vec<Arc<dyn PhysicalExpr>>,
+    pub order_by: Vec<Arc<dyn PhysicalExpr>>,
+}
+
+/// The keys of the last row of all batches so far.
+#[derive(Debug, Default)]
+pub(super) struct LastRow {
+    partition: Option<RowKeys>,
+    order: Option<RowKeys>,
+}
+
+impl WindowKeys {
+    /// The boundaries among the rows of a batch behind a row, whose place its last row takes.
+    pub fn boundaries(&self, batch: &RecordBatch, before: &mut LastRow) -> Result<Boundaries> {
+        let partition = RowKeys::of(&self.partition_by, batch)?;
+        let order = RowKeys::of(&self.order_by, batch)?;
+        let partition_before = before.partition.replace(partition.last());
+        let order_before = before.order.replace(order.last());
+        Ok(Boundaries { partitions: partition.begins(partition_before.as_ref())?, order, order_before })
+    }
+}
+
 /// What a window function knows of the rows of a batch besides their values.
 #[derive(Debug)]
 pub(super) struct Boundaries {
     /// Of each row whether it is the first of its partition.
     pub partitions: BooleanBuffer,
-    /// Of each row whether it is the first of the rows of its partition that are equal in the window's order.
-    pub peers: BooleanBuffer,
+    /// What the rows are ordered by, and that of the row before the first.
+    order: RowKeys,
+    order_before: Option<RowKeys>,
+}
+
+impl Boundaries {
+    /// Of each row whether it is the first of the rows of its partition that are equal in the window's order. Few functions ask
+    /// for that.
+    pub fn peers(&self) -> Result<BooleanBuffer> {
+        Ok(&self.partitions | &self.order.begins(self.order_before.as_ref())?)
+    }
 }
 
 /// A window function that goes on from batch to batch.

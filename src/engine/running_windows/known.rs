@@ -96,7 +96,7 @@ impl WindowColumn for RunningColumn {
         if !self.by_peers {
             return Ok(after_each);
         }
-        Ok(take(&after_each, &last_peers(&boundaries.peers), None)?)
+        Ok(take(&after_each, &last_peers(&boundaries.peers()?), None)?)
     }
 
     fn needs_peers(&self) -> bool {

@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use datafusion::common::Result;
 use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::{Result, internal_err};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::{OrderingRequirements, PhysicalExpr};
 use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, ReplaceChildrenOptions};
@@ -114,7 +114,9 @@ impl ExecutionPlan for RunningWindows {
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        let Some(rows) = rows_of(&self.bounded)? else { return self.bounded.execute(partition, context) };
+        let Some(rows) = rows_of(&self.bounded)? else {
+            return internal_err!("all functions were known when the operator took its place");
+        };
         let input = self.bounded.input().execute(partition, context)?;
         let metrics = BaselineMetrics::new(&self.metrics, partition);
         let run = Run { input, rows, metrics, is_over: false };

@@ -36,13 +36,17 @@ impl Positions {
 
 impl WindowColumn for Positions {
     fn of_rows(&mut self, batch: &RecordBatch, boundaries: &Boundaries) -> Result<ArrayRef> {
+        let peers = match self.position {
+            RowPosition::Row => None,
+            RowPosition::Rank | RowPosition::DenseRank => Some(boundaries.peers()?),
+        };
         let position = |row: usize| {
             if boundaries.partitions.value(row) {
                 self.row = 0;
                 self.dense_rank = 0;
             }
             self.row += 1;
-            if boundaries.peers.value(row) {
+            if peers.as_ref().is_some_and(|begins| begins.value(row)) {
                 self.rank = self.row;
                 self.dense_rank += 1;
             }

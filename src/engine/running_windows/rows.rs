@@ -6,10 +6,9 @@ use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 use arrow::datatypes::SchemaRef;
 use datafusion::common::Result;
-use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::window::WindowExpr;
 
-use super::boundaries::{Boundaries, RowKeys, WindowColumn};
+use super::boundaries::{LastRow, WindowColumn, WindowKeys};
 use super::known::column_of;
 
 /// Adds the columns of window functions to batches of rows that come in the windows' order.
@@ -18,17 +17,13 @@ pub(super) struct RunningRows {
     /// What comes in, and the functions' columns.
     schema: SchemaRef,
     columns: Vec<Box<dyn WindowColumn>>,
-    partition_by: Vec<Arc<dyn PhysicalExpr>>,
-    /// The keys of the partition, and those of the order.
-    peers_by: Vec<Arc<dyn PhysicalExpr>>,
+    keys: WindowKeys,
     needs_peers: bool,
-    /// The last row that was put out.
-    partition_before: Option<RowKeys>,
-    peers_before: Option<RowKeys>,
+    /// The last row that was put out, and the last that came in where rows wait for their peers.
+    put_out: LastRow,
+    came_in: LastRow,
     /// Rows whose last peers are still to come, in the order in which they came.
     waiting: Vec<RecordBatch>,
-    /// The last row that is waiting.
-    last_waiting: Option<RowKeys>,
 }
 
 impl RunningRows {
@@ -47,17 +42,17 @@ impl RunningRows {
                 _ => return Ok(None),
             }
         }
-        let order_by = first.order_by().iter().map(|by| Arc::clone(&by.expr));
         Ok(Some(RunningRows {
             schema,
             needs_peers: columns.iter().any(|column| column.needs_peers()),
             columns,
-            partition_by: first.partition_by().to_vec(),
-            peers_by: first.partition_by().iter().cloned().chain(order_by).collect(),
-            partition_before: None,
-            peers_before: None,
+            keys: WindowKeys {
+                partition_by: first.partition_by().to_vec(),
+                order_by: first.order_by().iter().map(|by| Arc::clone(&by.expr)).collect(),
+            },
+            put_out: LastRow::default(),
+            came_in: LastRow::default(),
             waiting: Vec::new(),
-            last_waiting: None,
         }))
     }
 
@@ -69,11 +64,9 @@ impl RunningRows {
         if !self.needs_peers {
             return self.done(&batch).map(Some);
         }
-        let keys = RowKeys::of(&self.peers_by, &batch)?;
-        let begins = keys.begins(self.last_waiting.as_ref())?;
-        self.last_waiting = Some(keys.last());
+        let boundaries = self.keys.boundaries(&batch, &mut self.came_in)?;
         // The rows before the last group of peers have all of theirs.
-        let last_group = begins.set_indices().last();
+        let last_group = boundaries.peers()?.set_indices().last();
         let Some(last_group) = last_group else {
             self.waiting.push(batch);
             return Ok(None);
@@ -107,14 +100,7 @@ impl RunningRows {
     }
 
     fn done(&mut self, batch: &RecordBatch) -> Result<RecordBatch> {
-        let partitions = RowKeys::of(&self.partition_by, batch)?;
-        let peers = RowKeys::of(&self.peers_by, batch)?;
-        let boundaries = Boundaries {
-            partitions: partitions.begins(self.partition_before.as_ref())?,
-            peers: peers.begins(self.peers_before.as_ref())?,
-        };
-        self.partition_before = Some(partitions.last());
-        self.peers_before = Some(peers.last());
+        let boundaries = self.keys.boundaries(batch, &mut self.put_out)?;
         let mut columns = batch.columns().to_vec();
         for column in &mut self.columns {
             columns.push(column.of_rows(batch, &boundaries)?);

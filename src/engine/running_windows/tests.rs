@@ -10,21 +10,18 @@ use datafusion::physical_plan::displayable;
 use datafusion::prelude::{SessionConfig, SessionContext};
 
 use crate::analyze::{Functions, plan_options};
+use crate::dice::Dice;
 use crate::engine::session;
 
 /// Rows in batches of uneven sizes, with nulls, ties and long texts.
 fn table() -> MemTable {
-    let mut seed = 11_u64;
-    let mut next = |below: u64| {
-        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (seed >> 33) % below
-    };
+    let mut dice = Dice { seed: 11 };
     let texts = ["", "a", "b", "a text of more than twelve bytes", "c"];
     let mut batches = Vec::new();
     for _ in 0..60 {
-        let rows = next(9) as usize;
+        let rows = dice.next(9) as usize;
         let mut numbers = |below: u64, nulls: u64| -> Vec<Option<u64>> {
-            (0..rows).map(|_| Some(next(below)).filter(|n| nulls == 0 || n % nulls != 1)).collect()
+            (0..rows).map(|_| Some(dice.next(below)).filter(|n| nulls == 0 || n % nulls != 1)).collect()
         };
         let integers = |found: Vec<Option<u64>>| -> ArrayRef {
             Arc::new(found.into_iter().map(|n| n.map(|n| n as i64 - 3)).collect::<Int64Array>())

@@ -19,36 +19,30 @@ use super::shapes::SHAPES;
 use super::*;
 use crate::analyze::InputTable;
 use crate::day::{Grain, TimeRange, parse_instant};
+use crate::dice::Dice;
 use crate::engine::{Bound, bind, bind_proved};
 use crate::incremental::reach::ReadRange;
 use crate::table::{SliceKey, SliceSet};
 
 /// Dates around the end of a month; one row in twelve has none.
-struct Rows {
-    seed: u64,
-}
+struct Rows(Dice);
 
 impl Rows {
-    fn next(&mut self, below: u64) -> u64 {
-        self.seed = self.seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.seed >> 33) % below
-    }
-
     fn batch(&mut self, table: &str, schema: &SchemaRef) -> RecordBatch {
         let count = 60;
         let epoch = NaiveDate::default();
         let first = NaiveDate::from_ymd_opt(2023, 1, 27).unwrap().signed_duration_since(epoch).num_days() as i32;
         let times: Vec<Option<i64>> = (0..count)
             .map(|_| {
-                let day = i64::from(first) + self.next(9) as i64;
-                let hour = self.next(24) as i64;
-                (self.next(12) > 0).then_some((day * 24 + hour) * 3_600_000_000)
+                let day = i64::from(first) + self.0.next(9) as i64;
+                let hour = self.0.next(24) as i64;
+                (self.0.next(12) > 0).then_some((day * 24 + hour) * 3_600_000_000)
             })
             .collect();
         let days: Vec<Option<i32>> = times.iter().map(|time| time.map(|time| (time / 86_400_000_000) as i32)).collect();
         let months: Vec<Option<i32>> =
             days.iter().map(|day| day.map(|day| if day < first + 5 { first - 26 } else { first + 5 })).collect();
-        let small: Vec<i64> = (0..count).map(|_| self.next(4) as i64).collect();
+        let small: Vec<i64> = (0..count).map(|_| self.0.next(4) as i64).collect();
         let columns = schema.fields().iter().map(|field| -> ArrayRef {
             match field.name().as_str() {
                 "event_date" => Arc::new(Date32Array::from(days.clone())),
@@ -134,7 +128,7 @@ fn slices(grain: Grain) -> [TimeRange; 2] {
 /// Sets of slices with gaps between them, with the rows without a time and without them; one is of so many ranges that
 /// they are looked up and not compared one by one.
 fn sets_with_holes(grain: Grain, seed: u64) -> Vec<SliceSet> {
-    let mut dice = Rows { seed };
+    let mut dice = Dice { seed };
     let first = grain.floor(parse_instant("2022-12-20").unwrap());
     let all: Vec<NaiveDateTime> =
         std::iter::successors(Some(first), |start| Some(grain.next(*start))).take(80).collect();
@@ -166,7 +160,7 @@ fn check(runtime: &Runtime, sql: &str, seed: u64) -> usize {
     let model = &typed[&ModelName::parse("m").unwrap()];
     let event_time = model.event_time().unwrap();
     let reads = reads(model, &typed);
-    let mut data = Data { rows: Rows { seed }, tables: BTreeMap::new() };
+    let mut data = Data { rows: Rows(Dice { seed }), tables: BTreeMap::new() };
     let full = bind(&model.plan, Bound::Whole, &mut |table| Ok(provider(data.of(table)))).unwrap();
     let full = run(runtime, full, event_time);
     let mut checked = 0;
