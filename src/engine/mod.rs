@@ -1,6 +1,7 @@
 //! What plans are made of below the SQL: tables that are declared, stored or raw, and the operator that writes.
 
 mod bind;
+mod claims;
 mod declared;
 mod in_slices;
 mod lake_file;
@@ -14,11 +15,13 @@ mod source_pruning;
 mod source_report;
 mod source_table;
 mod write_node;
+mod write_target;
 mod written_rows;
 
 #[cfg(test)]
 pub(crate) use bind::let_through;
 pub(crate) use bind::{Bound, Proved, ProvedWindow, bind, bind_proved};
+pub(crate) use claims::{all_paths, claimed};
 pub(crate) use declared::{DeclaredTable, declared_table, show_filter};
 pub(crate) use lake_file::DamagedFile;
 pub(crate) use lake_table::{LAKE_URL, LakeTable, OTHER_LAKE_URL, OtherColumns};
@@ -29,4 +32,5 @@ pub(crate) use source_pruning::KnownFiles;
 pub(crate) use source_report::{SourceFindings, SourceReport};
 pub(crate) use source_table::{ListedSource, SourceTable};
 pub(crate) use write_node::WriteNode;
+pub(crate) use write_target::{OpenTargets, WriteTarget};
 pub(crate) use written_rows::{written_files, written_origins, written_slices};

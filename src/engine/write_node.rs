@@ -1,4 +1,9 @@
-//! The operator at the top of every build: rows in, one row per file written and one per slice out.
+//! The operator at the top of every build: rows in; out comes one row per file written, one per slice, and one per partition of
+//! the plan that is a claim to have written all of its rows.
+//!
+//! It has as many partitions as its input. The first of them writes the rows of all, with one writer: where a plan is executed
+//! whole, it is executed as one. A plan that is divided among machines has a write node in each part, over the partitions of that
+//! part, and the claims say whether all parts together are the plan.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,15 +15,17 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType, ReplaceChildrenOptions};
 use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, MetricBuilder, MetricsSet};
-use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::stream::{EmptyRecordBatchStream, RecordBatchStreamAdapter};
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties};
 use futures::{StreamExt, TryStreamExt};
 use tokio::sync::mpsc;
 
 use super::origin_tally::{OriginTally, without_origin};
 use super::slice_tally::SliceCut;
-use super::written_rows::{output_schema, to_batch};
-use crate::partition_writer::{Destination, PartitionedWriter, WriterOptions, WrittenFile};
+use super::write_target::WriteTarget;
+use super::written_rows::{WriteAttempt, output_schema, to_batch};
+use crate::partition_writer::{PartitionedWriter, WriterOptions, WrittenFile};
+use crate::store::attempt_name;
 
 /// Writes its input as partitioned files and puts out what it wrote: the files, and the digests of the slices. A last
 /// column that tells the source file of each row is tallied and not written.
@@ -26,27 +33,39 @@ pub(crate) struct WriteNode {
     input: Arc<dyn ExecutionPlan>,
     options: WriterOptions,
     cut: SliceCut,
-    destination: Arc<dyn Destination>,
+    target: WriteTarget,
+    /// Which partitions of the plan those of the input are; `None` if they are all of them.
+    claimed: Option<Vec<usize>>,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
 }
 
 impl WriteNode {
-    pub fn new(
-        input: Arc<dyn ExecutionPlan>,
-        options: WriterOptions,
-        cut: SliceCut,
-        destination: Arc<dyn Destination>,
-    ) -> WriteNode {
+    pub fn new(input: Arc<dyn ExecutionPlan>, options: WriterOptions, cut: SliceCut, target: WriteTarget) -> WriteNode {
         let properties = PlanProperties::new(
             EquivalenceProperties::new(output_schema()),
-            Partitioning::UnknownPartitioning(1),
+            Partitioning::UnknownPartitioning(partition_count(&input)),
             EmissionType::Final,
             Boundedness::Bounded,
         );
         let metrics = ExecutionPlanMetricsSet::new();
-        WriteNode { input, options, cut, destination, properties: Arc::new(properties), metrics }
+        WriteNode { input, options, cut, target, claimed: None, properties: Arc::new(properties), metrics }
     }
+
+    /// The same node over another input.
+    fn over(&self, input: Arc<dyn ExecutionPlan>) -> WriteNode {
+        let node = WriteNode::new(input, self.options.clone(), self.cut.clone(), self.target.clone());
+        WriteNode { claimed: self.claimed.clone(), ..node }
+    }
+
+    /// The partitions of the plan whose rows this node writes.
+    fn partitions(&self) -> Vec<usize> {
+        self.claimed.clone().unwrap_or_else(|| (0..partition_count(&self.input)).collect())
+    }
+}
+
+fn partition_count(input: &Arc<dyn ExecutionPlan>) -> usize {
+    input.properties().output_partitioning().partition_count()
 }
 
 impl fmt::Debug for WriteNode {
@@ -84,11 +103,7 @@ impl ExecutionPlan for WriteNode {
         _options: ReplaceChildrenOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         match children.pop() {
-            Some(input) => {
-                let options = self.options.clone();
-                let cut = self.cut.clone();
-                Ok(Arc::new(WriteNode::new(input, options, cut, Arc::clone(&self.destination))))
-            }
+            Some(input) => Ok(Arc::new(self.over(input))),
             None => internal_err!("a write node has one input"),
         }
     }
@@ -107,26 +122,35 @@ impl ExecutionPlan for WriteNode {
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         if partition != 0 {
-            return internal_err!("a write node has one partition");
+            // The first partition writes the rows of all.
+            return Ok(Box::pin(EmptyRecordBatchStream::new(output_schema())));
         }
         let (sender, receiver) = mpsc::channel::<RowOutput>(4);
-        let partitions = self.input.properties().output_partitioning().partition_count();
-        let streams = (0..partitions)
+        let streams = (0..partition_count(&self.input))
             .map(|partition| self.input.execute(partition, Arc::clone(&context)))
             .collect::<Result<Vec<_>>>()?;
-        let written = without_origin(&self.input.schema())?;
-        let writer = PartitionedWriter::new(written, self.options.clone(), Arc::clone(&self.destination))?;
+        let schema = without_origin(&self.input.schema())?;
+        let attempt = attempt_name()?;
+        let file_stem = format!("{}-{attempt}", self.options.file_stem);
+        let options = WriterOptions { file_stem, ..self.options.clone() };
+        let files = self.target.open(&context)?;
+        let writer = PartitionedWriter::new(schema, options, files.destination())?;
         let tally = OriginTally::new(&self.input.schema(), &self.cut)?;
         let rows = MetricBuilder::new(&self.metrics).output_rows(0);
+        let partitions = self.partitions();
         let written = async move {
             let write = tokio::task::spawn_blocking(move || write_all(writer, receiver));
             let sent = send_all(streams, tally, sender).await;
-            let files = write.await.map_err(|error| DataFusionError::External(Box::new(error)))?;
+            let written = write.await.map_err(|error| DataFusionError::External(Box::new(error)))?;
             // A failed input is the cause; that the writer then stopped early is not worth telling.
             let tally = sent?;
-            let files = files?;
-            rows.add(files.iter().map(|file| usize::try_from(file.rows).unwrap_or(0)).sum());
-            to_batch(&files, &tally.finish())
+            let written = written?;
+            rows.add(written.iter().map(|file| usize::try_from(file.rows).unwrap_or(0)).sum());
+            let slices = tally.finish();
+            let batch =
+                to_batch(&WriteAttempt { name: &attempt, partitions: &partitions, files: &written, slices: &slices })?;
+            files.hand_over();
+            Ok(batch)
         };
         let stream = futures::stream::once(written).boxed();
         Ok(Box::pin(RecordBatchStreamAdapter::new(output_schema(), stream)))
@@ -189,48 +213,22 @@ fn write_all(mut writer: PartitionedWriter, mut deliveries: mpsc::Receiver<RowOu
 
 #[cfg(test)]
 mod tests {
-    use std::io;
-
     use arrow::array::{ArrayRef, Date32Array, Int64Array};
     use datafusion::catalog::memory::MemorySourceConfig;
+    use datafusion::execution::object_store::ObjectStoreUrl;
+    use datafusion::physical_plan::execute_stream;
+    use object_store::ObjectStoreExt;
+    use object_store::memory::InMemory;
+    use object_store::path::Path;
 
+    use super::super::LAKE_URL;
+    use super::super::claims::claimed;
     use super::super::slice_tally::SliceTally;
     use super::super::written_rows::{written_files, written_slices};
     use super::*;
     use crate::day::Grain;
-    use crate::partition_writer::{OutputFile, SpillFile};
+    use crate::name::{SchemaName, TableName};
     use crate::table::{SliceKey, SliceMap, SliceRows};
-
-    /// Swallows what is written.
-    struct Nowhere;
-
-    struct Sunk;
-
-    impl Destination for Nowhere {
-        fn create(&self, _: &str) -> io::Result<Box<dyn OutputFile>> {
-            Ok(Box::new(Sunk))
-        }
-
-        fn spill(&self) -> io::Result<Box<dyn SpillFile>> {
-            Ok(Box::new(io::Cursor::new(Vec::new())))
-        }
-    }
-
-    impl io::Write for Sunk {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    impl OutputFile for Sunk {
-        fn finish(self: Box<Self>) -> io::Result<()> {
-            Ok(())
-        }
-    }
 
     fn batch(days: Vec<Option<i32>>) -> RecordBatch {
         let numbers: Int64Array = (0..days.len() as i64).collect();
@@ -238,15 +236,28 @@ mod tests {
         RecordBatch::try_from_iter_with_nullable(columns.map(|(name, array)| (name, array, true))).unwrap()
     }
 
-    async fn write(streams: &[Vec<RecordBatch>], cut: &SliceCut) -> Vec<RecordBatch> {
-        let input = MemorySourceConfig::try_new_exec(streams, batch(Vec::new()).schema(), None).unwrap();
-        let options = WriterOptions { partition_columns: vec!["day".to_owned()], ..WriterOptions::new("part-x") };
-        let node = WriteNode::new(input, options, cut.clone(), Arc::new(Nowhere));
-        let stream = node.execute(0, Arc::new(TaskContext::default())).unwrap();
-        stream.try_collect().await.unwrap()
+    /// A machine that has nothing but the lake.
+    fn machine(lake: &Arc<InMemory>) -> Arc<TaskContext> {
+        let context = TaskContext::default();
+        let url = ObjectStoreUrl::parse(LAKE_URL).unwrap();
+        context.runtime_env().register_object_store(url.as_ref(), Arc::clone(lake) as Arc<_>);
+        Arc::new(context)
     }
 
-    #[tokio::test]
+    fn node(streams: &[Vec<RecordBatch>], cut: &SliceCut) -> WriteNode {
+        let input = MemorySourceConfig::try_new_exec(streams, batch(Vec::new()).schema(), None).unwrap();
+        let options = WriterOptions { partition_columns: vec!["day".to_owned()], ..WriterOptions::new("part-x") };
+        let table = TableName { schema: SchemaName::parse("shop").unwrap(), table: "orders".to_owned() };
+        WriteNode::new(input, options, cut.clone(), WriteTarget { table, name: "x".to_owned() })
+    }
+
+    async fn write(streams: &[Vec<RecordBatch>], cut: &SliceCut) -> Vec<RecordBatch> {
+        let node: Arc<dyn ExecutionPlan> = Arc::new(node(streams, cut));
+        let stream = execute_stream(node, machine(&Arc::default())).unwrap();
+        claimed(&stream.try_collect::<Vec<_>>().await.unwrap(), streams.len()).unwrap().rows
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
     async fn the_slices_are_a_tally_of_the_rows_of_all_inputs() {
         let streams = [
             vec![batch(vec![Some(0), Some(0), Some(1)]), batch(vec![None, Some(-400)])],
@@ -267,10 +278,44 @@ mod tests {
         }
     }
 
-    #[tokio::test]
+    #[tokio::test(flavor = "multi_thread")]
     async fn nothing_written_is_the_empty_slice_of_an_uncut_table() {
         let written = write(&[vec![]], &SliceCut { event_time: None, grain: Grain::Day }).await;
         assert_eq!(written_slices(&written).unwrap(), SliceMap::from_iter([(SliceKey::All, SliceRows::default())]));
         assert!(written_files(&written).unwrap().is_empty());
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn parts_of_a_plan_write_files_of_their_own_and_claim_what_they_wrote() {
+        let streams = [vec![batch(vec![Some(0), Some(1)])], vec![batch(vec![Some(1)])], vec![batch(vec![Some(2)])]];
+        let cut = SliceCut { event_time: None, grain: Grain::Day };
+        let lake = Arc::new(InMemory::new());
+        let mut batches = Vec::new();
+        // As on two machines, of which the second has done its part twice.
+        for partitions in [vec![0, 1], vec![2], vec![2]] {
+            let part: Vec<_> = partitions.iter().map(|partition| streams[*partition].clone()).collect();
+            let node = WriteNode { claimed: Some(partitions), ..node(&part, &cut) };
+            let stream = node.execute(0, machine(&lake)).unwrap();
+            batches.extend(stream.try_collect::<Vec<_>>().await.unwrap());
+        }
+        let claimed = claimed(&batches, 3).unwrap();
+        let files = written_files(&claimed.rows).unwrap();
+        assert_eq!(files.iter().map(|file| file.rows).sum::<u64>(), 4);
+        assert_eq!(claimed.repeated.len(), 1);
+        assert!(files.iter().all(|file| file.path != claimed.repeated[0]));
+        let whole = write(&streams, &cut).await;
+        assert_eq!(written_slices(&claimed.rows).unwrap(), written_slices(&whole).unwrap());
+        for path in files.iter().map(|file| &file.path).chain(&claimed.repeated) {
+            lake.head(&Path::parse(format!("shop/orders/{path}")).unwrap()).await.unwrap();
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn only_the_first_partition_of_a_plan_writes() {
+        let streams = [vec![batch(vec![Some(0)])], vec![batch(vec![Some(1)])]];
+        let node = node(&streams, &SliceCut { event_time: None, grain: Grain::Day });
+        assert_eq!(node.properties().output_partitioning().partition_count(), 2);
+        let second = node.execute(1, machine(&Arc::default())).unwrap();
+        assert!(second.try_collect::<Vec<_>>().await.unwrap().is_empty());
     }
 }

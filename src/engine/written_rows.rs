@@ -14,24 +14,32 @@ use super::origin_tally::RowsOfFiles;
 use crate::partition_writer::WrittenFile;
 use crate::table::{SliceKey, SliceMap, SliceRows};
 
+/// Positions of columns by which claims are told.
+pub(super) const PATH: usize = 0;
+pub(super) const CLAIM: usize = 9;
+pub(super) const ATTEMPT: usize = 10;
+
 fn field(name: &str, data_type: DataType) -> Field {
     Field::new(name, data_type, true)
 }
 
-/// A row with a path is a file, one with a slice is a slice, or that of it which came from a source file.
+/// A row with a path is a file, one with a slice is a slice, or that of it which came from a source file, and one with a
+/// partition says that the attempt has written all rows of that partition of the plan.
 pub(super) fn output_schema() -> SchemaRef {
     static SCHEMA: OnceLock<SchemaRef> = OnceLock::new();
     Arc::clone(SCHEMA.get_or_init(|| {
         Arc::new(Schema::new(vec![
             field("path", DataType::Utf8),
             field("partition_values", DataType::Utf8),
-            Field::new("rows", DataType::UInt64, false),
+            field("rows", DataType::UInt64),
             field("bytes", DataType::UInt64),
             field("stats", DataType::Utf8),
             field("slice_kind", DataType::UInt8),
             field("slice_start", DataType::Int64),
             field("hash", DataType::FixedSizeBinary(16)),
             field("source_file", DataType::Utf8),
+            field("claimed_partition", DataType::UInt64),
+            Field::new("attempt", DataType::Utf8, false),
         ]))
     }))
 }
@@ -39,28 +47,79 @@ pub(super) fn output_schema() -> SchemaRef {
 /// The rows of a slice, or those of them that came from a source file.
 pub(super) type TalliedSlice = (SliceKey, Option<String>, SliceRows);
 
-pub(super) fn to_batch(files: &[WrittenFile], slices: &[TalliedSlice]) -> Result<RecordBatch> {
-    let no_files = files.iter().map(|_| None);
-    let no_slices = slices.iter().map(|_| None);
-    let keys = files.iter().map(|_| None).chain(slices.iter().map(|(key, _, _)| Some(key)));
-    let hashes = files.iter().map(|_| None).chain(slices.iter().map(|(_, _, slice)| Some(slice.hash.to_be_bytes())));
-    let source_files = no_files.chain(slices.iter().map(|(_, file, _)| file.as_deref()));
-    let of_files = |of: &dyn Fn(&WrittenFile) -> String| -> ArrayRef {
-        let texts = files.iter().map(|file| Some(of(file)));
-        Arc::new(texts.chain(no_slices.clone()).collect::<StringArray>())
-    };
-    let rows = files.iter().map(|file| file.rows).chain(slices.iter().map(|(_, _, slice)| slice.rows));
-    let bytes = files.iter().map(|file| Some(file.bytes)).chain(slices.iter().map(|_| None));
+/// What one execution of a write node, or of a part of it, has done.
+pub(super) struct WriteAttempt<'a> {
+    /// Random, and in the names of all of its files: no two attempts write the same file.
+    pub name: &'a str,
+    /// The partitions of the plan whose rows it has written.
+    pub partitions: &'a [usize],
+    pub files: &'a [WrittenFile],
+    pub slices: &'a [TalliedSlice],
+}
+
+/// One row of the output.
+#[derive(Clone, Copy)]
+enum OutputRow<'a> {
+    Claim(usize),
+    File(&'a WrittenFile),
+    Slice(&'a TalliedSlice),
+}
+
+impl<'a> OutputRow<'a> {
+    fn claim(&self) -> Option<u64> {
+        match self {
+            OutputRow::Claim(partition) => Some(*partition as u64),
+            OutputRow::File(_) | OutputRow::Slice(_) => None,
+        }
+    }
+
+    fn file(&self) -> Option<&'a WrittenFile> {
+        match *self {
+            OutputRow::File(file) => Some(file),
+            OutputRow::Claim(_) | OutputRow::Slice(_) => None,
+        }
+    }
+
+    fn slice(&self) -> Option<&'a TalliedSlice> {
+        match *self {
+            OutputRow::Slice(slice) => Some(slice),
+            OutputRow::Claim(_) | OutputRow::File(_) => None,
+        }
+    }
+
+    fn rows(&self) -> Option<u64> {
+        match self {
+            OutputRow::Claim(_) => None,
+            OutputRow::File(file) => Some(file.rows),
+            OutputRow::Slice((_, _, slice)) => Some(slice.rows),
+        }
+    }
+}
+
+pub(super) fn to_batch(attempt: &WriteAttempt<'_>) -> Result<RecordBatch> {
+    let claims = attempt.partitions.iter().map(|partition| OutputRow::Claim(*partition));
+    let files = attempt.files.iter().map(OutputRow::File);
+    let all: Vec<OutputRow<'_>> = claims.chain(files).chain(attempt.slices.iter().map(OutputRow::Slice)).collect();
+    let file = |row: &OutputRow<'_>, text: fn(&WrittenFile) -> String| row.file().map(text);
+    let keys = || all.iter().map(|row| row.slice().map(|(key, _, _)| key));
+    let hashes = all.iter().map(|row| row.slice().map(|(_, _, slice)| slice.hash.to_be_bytes()));
+    let source_files = all.iter().map(|row| row.slice().and_then(|(_, file, _)| file.as_deref()));
     let columns: Vec<ArrayRef> = vec![
-        of_files(&|file| file.path.clone()),
-        of_files(&|file| serde_json::json!(file.partition_values).to_string()),
-        Arc::new(UInt64Array::from_iter_values(rows)),
-        Arc::new(bytes.collect::<UInt64Array>()),
-        of_files(&|file| file.stats.to_string()),
-        Arc::new(keys.clone().map(|key| key.map(kind)).collect::<UInt8Array>()),
-        Arc::new(keys.map(|key| key.and_then(start)).collect::<Int64Array>()),
+        Arc::new(all.iter().map(|row| row.file().map(|file| &*file.path)).collect::<StringArray>()),
+        Arc::new(
+            all.iter()
+                .map(|row| file(row, |file| serde_json::json!(file.partition_values).to_string()))
+                .collect::<StringArray>(),
+        ),
+        Arc::new(all.iter().map(OutputRow::rows).collect::<UInt64Array>()),
+        Arc::new(all.iter().map(|row| row.file().map(|file| file.bytes)).collect::<UInt64Array>()),
+        Arc::new(all.iter().map(|row| file(row, |file| file.stats.to_string())).collect::<StringArray>()),
+        Arc::new(keys().map(|key| key.map(kind)).collect::<UInt8Array>()),
+        Arc::new(keys().map(|key| key.and_then(start)).collect::<Int64Array>()),
         Arc::new(FixedSizeBinaryArray::try_from_sparse_iter_with_size(hashes, 16)?),
         Arc::new(source_files.collect::<StringArray>()),
+        Arc::new(all.iter().map(OutputRow::claim).collect::<UInt64Array>()),
+        Arc::new(all.iter().map(|_| Some(attempt.name)).collect::<StringArray>()),
     ];
     Ok(RecordBatch::try_new(output_schema(), columns)?)
 }
@@ -137,13 +196,13 @@ pub(crate) fn written_origins(batches: &[RecordBatch]) -> Result<RowsOfFiles> {
 
 fn each_slice(batches: &[RecordBatch], mut found: impl FnMut(Option<&str>, SliceKey, SliceRows)) -> Result<()> {
     for batch in batches {
-        let rows = batch.column(2).as_primitive::<UInt64Type>().iter().flatten();
+        let rows = batch.column(2).as_primitive::<UInt64Type>();
         let kinds = batch.column(5).as_primitive::<UInt8Type>();
         let starts = batch.column(6).as_primitive::<Int64Type>();
         let hashes = batch.column(7).as_fixed_size_binary();
         let files = batch.column(8).as_string::<i32>();
-        for ((rows, kind), ((start, hash), file)) in rows.zip(kinds).zip(starts.iter().zip(hashes).zip(files)) {
-            let (Some(kind), Some(hash)) = (kind, hash) else { continue };
+        for ((rows, kind), ((start, hash), file)) in rows.iter().zip(kinds).zip(starts.iter().zip(hashes).zip(files)) {
+            let (Some(rows), Some(kind), Some(hash)) = (rows, kind, hash) else { continue };
             let (Some(key), Ok(hash)) = (key(kind, start), <[u8; 16]>::try_from(hash)) else {
                 return internal_err!("a write node names a slice of the kind {kind} that begins at {start:?}");
             };

@@ -16,7 +16,7 @@ use object_store::ObjectStore;
 use url::Url;
 
 use crate::analyze::plan_options;
-use crate::engine::{LAKE_URL, OTHER_LAKE_URL, session};
+use crate::engine::{LAKE_URL, OTHER_LAKE_URL, OpenTargets, session};
 
 /// What a run may take of the machine.
 #[derive(Debug, Clone)]
@@ -42,6 +42,8 @@ pub(crate) struct Engine {
     hash_joins: SessionState,
     merge_joins: SessionState,
     pub settings: EngineSettings,
+    /// Where the plans of steps that are at work write to.
+    pub targets: Arc<OpenTargets>,
 }
 
 /// At most so much is spilled before a run gives up.
@@ -60,9 +62,15 @@ impl Engine {
         let runtime = Arc::new(runtime.build()?);
         let url = Url::parse(LAKE_URL).expect("an address of ours is a URL");
         runtime.register_object_store(&url, Arc::clone(&settings.lake));
-        let hash_joins = state(&settings, &runtime, true);
-        let merge_joins = state(&settings, &runtime, false);
-        Ok(Self { hash_joins, merge_joins, settings })
+        let targets = Arc::new(OpenTargets::default());
+        let opened = |is_hash: bool| {
+            let mut state = state(&settings, &runtime, is_hash);
+            state.config_mut().set_extension(Arc::clone(&targets));
+            state
+        };
+        let hash_joins = opened(true);
+        let merge_joins = opened(false);
+        Ok(Self { hash_joins, merge_joins, settings, targets })
     }
 
     /// Lets plans read the tables of a second lake, which is never written to.

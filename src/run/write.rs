@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
 use datafusion::catalog::TableProvider;
-use datafusion::common::Result as EngineResult;
+use datafusion::common::{DataFusionError, Result as EngineResult};
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::TryStreamExt;
@@ -14,7 +15,9 @@ use super::context::RunContext;
 use super::replace::Replaced;
 use super::staged::Staged;
 use crate::analyze::{InputTable, TypedModel, as_stored};
-use crate::engine::{RowsOfFiles, WriteNode, written_files, written_origins, written_slices};
+use crate::engine::{
+    RowsOfFiles, WriteNode, WriteTarget, all_paths, claimed, written_files, written_origins, written_slices,
+};
 use crate::execute::{
     FoundInSources, Joins, KeyedRows, Reader, Versions, begins, check_keys, in_columns, own_rows, parts_of,
     since_begin, slice_cut, whole_plans,
@@ -220,18 +223,31 @@ impl RunContext<'_> {
             threads: settings.partitions,
             ..WriterOptions::new(format!("part-{}", job.name))
         };
-        let destination = Arc::new(job.staged.staging().clone());
-        let written = WriteNode::new(physical, options, slice_cut(model), destination);
+        let partitions = physical.properties().output_partitioning().partition_count();
+        let target = WriteTarget { table: model.table.clone(), name: job.name.to_owned() };
+        let _open = self.engine.targets.open(&target, job.staged.staging());
+        let written = WriteNode::new(physical, options, slice_cut(model), target);
         let physical: Arc<dyn ExecutionPlan> = Arc::new(written);
         let watch = reader.watch(self.observer, &model.name, &physical);
         let written = async { execute_stream(Arc::clone(&physical), state.task_ctx())?.try_collect::<Vec<_>>().await };
         let batches = watch.during(written).await?;
         reader.part_is_read(&physical);
+        let batches = self.accept(job, &batches, partitions)?;
         Ok(PlanWritten {
             files: written_files(&batches)?,
             slices: written_slices(&batches)?,
             origins: written_origins(&batches)?,
         })
+    }
+
+    /// What is accepted of what a plan has written. Files that hold the same rows once more are given up, and if the rows are not
+    /// those of the plan, all of them.
+    fn accept(&self, job: WriteJob<'_>, batches: &[RecordBatch], partitions: usize) -> EngineResult<Vec<RecordBatch>> {
+        let staging = job.staged.staging();
+        staging.adopt(all_paths(batches)).map_err(|error| DataFusionError::External(Box::new(error)))?;
+        let claimed = claimed(batches, partitions)?;
+        staging.give_up_files(claimed.repeated.iter().map(String::as_str));
+        Ok(claimed.rows)
     }
 
     /// The plans of the rows of slices that are dealt out to queries, and of those that are copied because they share files

@@ -61,7 +61,7 @@ pub(crate) use run_records::KeptRuns;
 pub(crate) use source_bucket::BucketRefused;
 pub(crate) use source_folder::SourceFolder;
 pub(crate) use source_requests::ObjectFault;
-pub(crate) use staging::Staging;
+pub(crate) use staging::{Staging, attempt_name};
 pub(crate) use unreadable::{Observation, Unreadable};
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -193,9 +193,7 @@ impl Lake {
     }
 
     fn log(&self, name: &TableName) -> Result<TableLog, StoreError> {
-        let folder = format!("{}/{}", name.schema, name.table);
-        let parsed = Path::parse(&folder).map_err(|error| StoreError::unavailable(&folder, error.into()))?;
-        Ok(TableLog { store: Arc::clone(&self.shared.store), folder: parsed, name: name.to_string() })
+        TableLog::of(Arc::clone(&self.shared.store), name)
     }
 
     async fn reader(&self) -> Result<Arc<SnapshotReader>, StoreError> {

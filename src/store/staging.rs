@@ -6,14 +6,16 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use object_store::path::Path;
-use object_store::{MultipartUpload, ObjectStoreExt, PutPayload};
+use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt, PutPayload};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 
-use super::error::io_error;
+use super::error::{StoreError, io_error};
+use super::random::StoreRandom;
 use super::table_log::TableLog;
 use crate::locked::Locked;
+use crate::name::TableName;
 use crate::partition_writer::{Destination, OutputFile, SpillFile};
 use crate::table::TableState;
 
@@ -43,13 +45,55 @@ pub(crate) type Abandoned = Arc<Locked<Vec<Path>>>;
 
 #[derive(Debug, Default)]
 struct StagingState {
-    created: Vec<Path>,
+    created: BTreeSet<Path>,
     uploads: Vec<JoinHandle<io::Result<()>>>,
     /// Set when nobody wants the files any more: threads that still write get an error instead of a new file.
     is_closed: bool,
 }
 
+/// A random name for one attempt to write files: 64 bits as 16 hex digits.
+pub(crate) fn attempt_name() -> io::Result<String> {
+    Ok(format!("{:016x}", StoreRandom::Machine.number()?))
+}
+
 impl Staging {
+    /// The files of an attempt on a machine that has the lake's objects and nothing else of the build.
+    pub fn over(store: Arc<dyn ObjectStore>, table: &TableName) -> Result<Staging, StoreError> {
+        Ok(Staging::new(TableLog::of(store, table)?, Abandoned::default()))
+    }
+
+    /// Makes files that another machine has written, by their names in the table's folder, files of this build.
+    pub fn adopt<'n>(&self, names: impl IntoIterator<Item = &'n str>) -> Result<(), StoreError> {
+        let failed = |name: &str, error| StoreError::unavailable(name, error);
+        let paths = names.into_iter().map(|name| self.0.log.path(name).map_err(|error| failed(name, error)));
+        let paths = paths.collect::<Result<Vec<Path>, StoreError>>()?;
+        self.0.state.lock().created.extend(paths);
+        Ok(())
+    }
+
+    /// Gives some files up for removal.
+    pub fn give_up_files<'n>(&self, names: impl IntoIterator<Item = &'n str>) {
+        let mut state = self.0.state.lock();
+        for path in names.into_iter().filter_map(|name| self.0.log.path(name).ok()) {
+            if state.created.remove(&path) {
+                self.0.abandoned.lock().push(path);
+            }
+        }
+    }
+
+    /// Removes everything that was created, in the background: of an attempt that gives no answer. What cannot be removed is
+    /// left to `gc`.
+    pub fn remove_all(&self) {
+        self.abandon();
+        let paths = std::mem::take(&mut *self.0.abandoned.lock());
+        let store = Arc::clone(&self.0.log.store);
+        self.0.runtime.spawn(async move {
+            for path in paths {
+                let _left_to_gc = store.delete(&path).await;
+            }
+        });
+    }
+
     /// Uploads on the runtime that this is called on.
     pub fn new(log: TableLog, abandoned: Abandoned) -> Staging {
         let room = Arc::new(Semaphore::new(IN_FLIGHT));
@@ -80,7 +124,7 @@ impl Staging {
         state.is_closed |= for_ever;
         // An upload that is aborted in the middle may still have landed: its file is given up like the others.
         state.uploads.drain(..).for_each(|upload| upload.abort());
-        self.0.abandoned.lock().append(&mut state.created);
+        self.0.abandoned.lock().extend(std::mem::take(&mut state.created));
     }
 }
 
@@ -91,7 +135,7 @@ impl Destination for Staging {
         if state.is_closed {
             return Err(io::Error::new(io::ErrorKind::Interrupted, "the run was stopped"));
         }
-        state.created.push(path.clone());
+        state.created.insert(path.clone());
         drop(state);
         let staging = Arc::clone(&self.0);
         Ok(Box::new(StagedFile { staging, path, waiting: Vec::new(), upload: None }))

@@ -9,6 +9,7 @@ use object_store::{Error, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutO
 
 use super::error::StoreError;
 use crate::delta::Version;
+use crate::name::TableName;
 use crate::table::LogActions;
 
 /// A folder of a lake that holds a table. Cheap to clone.
@@ -22,6 +23,13 @@ pub(crate) struct TableLog {
 }
 
 impl TableLog {
+    /// The folder of a table in a lake.
+    pub fn of(store: Arc<dyn ObjectStore>, table: &TableName) -> Result<TableLog, StoreError> {
+        let folder = format!("{}/{}", table.schema, table.table);
+        let parsed = Path::parse(&folder).map_err(|error| StoreError::unavailable(&folder, error.into()))?;
+        Ok(TableLog { store, folder: parsed, name: table.to_string() })
+    }
+
     /// The path of an object by its name in the table's folder, which may have escapes of its own.
     pub fn path(&self, name: &str) -> Result<Path, Error> {
         Ok(Path::parse(format!("{}/{name}", self.folder))?)

@@ -84,7 +84,9 @@ fn identity(rest: &str, before: &str) -> Option<(usize, &'static str)> {
     let (digits, after) = rest.split_at(length);
     let mixed = digits.contains(|letter: char| letter.is_ascii_digit()) && digits.contains(char::is_alphabetic);
     let ends = !after.starts_with(|next: char| next.is_alphanumeric() || next == '_');
-    (length >= 16 && mixed && ends).then_some((length, "[id]"))
+    // Sixteen random digits may be numbers by chance.
+    let is_file = before.rsplit(['/', ' ', '`', '"']).next().is_some_and(|word| word.starts_with("part-"));
+    (length >= 16 && (mixed || is_file) && ends).then_some((length, "[id]"))
 }
 
 /// Three numbers with dots between them, after the name of a program.
@@ -149,6 +151,7 @@ fn what_changes_from_run_to_run_is_redacted_and_the_rest_is_not() {
         ("ok  machine  2 cores, 8.1 GB", "ok  machine  [cores], [bytes]"),
         ("at /somewhere/else/lake", "at [folder]/lake"),
         ("part-0123456789abcdef0123-1.parquet", "part-[id]-1.parquet"),
+        ("day=1/part-[id]-0-0123456701234567.parquet", "day=1/part-[id]-0-[id].parquet"),
         ("karat 0.1.0 on DataFusion 55.2.0", "karat [version] on DataFusion [version]"),
         ("{\"bytes\":812,\"rows\":812,\"milliseconds\":7}", "{\"bytes\":[bytes],\"rows\":812,\"milliseconds\":[time]}"),
         ("app 5.7.3, 30 minutes, 800MB, day 2023-01-31, id 12", "app 5.7.3, 30 minutes, 800MB, day 2023-01-31, id 12"),
