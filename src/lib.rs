@@ -44,6 +44,8 @@ mod analyze;
 mod store;
 #[cfg(feature = "engine")]
 mod engine;
+#[cfg(feature = "cluster")]
+mod cluster;
 #[cfg(feature = "engine")]
 mod incremental;
 #[cfg(feature = "engine")]

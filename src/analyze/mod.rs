@@ -33,6 +33,8 @@ mod report;
 mod rewrite;
 mod schema;
 mod seed;
+#[cfg(feature = "cluster")]
+mod shipped;
 mod snapshot;
 mod statement;
 mod sub_queries;

@@ -9,14 +9,14 @@ use super::exit::Exit;
 use super::world::World;
 use crate::check::{Guards, PlannedTests, StoredByDefault};
 use crate::diag::{Checked, Code, Diagnostic, Severity, Sink};
-use crate::execute::{Engine, EngineSettings};
+use crate::execute::Engine;
 use crate::failure::Failure;
 use crate::host::{OsHost, WithoutProject};
 use crate::name::{ModelName, NodeKind, UnitTestName};
 use crate::pipeline::{
-    self, ArtifactRequest, Artifacts, Catalog, Compiled, DeferRequest, EndedRun, Lake, LakeOpener, Loaded,
-    ObservationScope, Query, RecordedRun, RunEnd, RunMoment, StoppedModels, TestedSelection, Workspace, Writers,
-    find_project, other_kinds,
+    self, ArtifactRequest, Artifacts, Catalog, Compiled, DeferRequest, EndedRun, EngineLimits, Lake, LakeOpener,
+    Loaded, ObservationScope, Query, RecordedRun, RunEnd, RunMoment, StoppedModels, TestedSelection, Workspace,
+    Writers, find_project, other_kinds,
 };
 use crate::project::{LakeLocation, LoadRequest};
 use crate::select::{IndirectSelection, Selection};
@@ -267,20 +267,9 @@ impl App<'_> {
 
     /// Opens what computes over a lake.
     pub fn engine(&self, loaded: &Loaded, lake: &Lake, args: &EngineArgs) -> Result<Engine, Exit> {
-        let settings = EngineSettings {
-            memory: args.memory(),
-            partitions: super::machine::cores(),
-            part_rows: args.part_rows,
-            lake: lake.objects().clone(),
-        };
-        let engine = Engine::open(settings).map_err(|error| {
-            let diagnostic = Diagnostic::error(Code::RunFailed, error.strip_backtrace());
-            self.fail(diagnostic, &loaded.files, Exit::Failed)
-        })?;
-        if let Some(other) = &loaded.other {
-            engine.add_other_lake(other.lake.objects().clone());
-        }
-        Ok(engine)
+        let limits =
+            EngineLimits { memory: args.memory(), partitions: super::machine::cores(), part_rows: args.part_rows };
+        pipeline::open_engine(loaded, lake, limits).map_err(|wrong| self.fail(wrong, &loaded.files, Exit::Failed))
     }
 
     /// Runs what the project has run before or after every run.
@@ -292,6 +281,16 @@ impl App<'_> {
         let progress = Progress::new(self.console);
         let run = self.wait(lake, pipeline::run_hooks(compiled, lake, &engine, &progress, at))?;
         run.map_err(|failures| self.report_all(&compiled.loaded, &failures))
+    }
+
+    /// Waits for a server until it ends.
+    #[cfg(feature = "cluster")]
+    pub fn served(&self, server: impl Future<Output = Result<(), Diagnostic>>) -> Exit {
+        match self.runtimes.serve(self.console, server) {
+            Ok(Ok(())) => Exit::Done,
+            Ok(Err(wrong)) => self.fail(wrong, &SourceFiles::default(), Exit::Unavailable),
+            Err(exit) => exit,
+        }
     }
 
     /// Looks at tables and source files.

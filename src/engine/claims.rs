@@ -69,6 +69,21 @@ pub(crate) fn all_paths(batches: &[RecordBatch]) -> impl Iterator<Item = &str> {
     batches.iter().flat_map(|batch| batch.column(PATH).as_string::<i32>().iter().flatten())
 }
 
+/// One file of each attempt that has written any.
+#[cfg(feature = "cluster")]
+pub(crate) fn claimed_files(batches: &[RecordBatch]) -> Vec<String> {
+    let mut files: BTreeMap<&str, &str> = BTreeMap::new();
+    for batch in batches {
+        let attempts = batch.column(ATTEMPT).as_string::<i32>().iter();
+        for (attempt, path) in attempts.zip(batch.column(PATH).as_string::<i32>()) {
+            if let (Some(attempt), Some(path)) = (attempt, path) {
+                files.entry(attempt).or_insert(path);
+            }
+        }
+    }
+    files.into_values().map(str::to_owned).collect()
+}
+
 /// Who claims which partitions, in the order in which the claims came.
 fn claims(batches: &[RecordBatch]) -> Result<Vec<(&str, BTreeSet<u64>)>> {
     let mut claims: Vec<(&str, BTreeSet<u64>)> = Vec::new();

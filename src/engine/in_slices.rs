@@ -15,7 +15,7 @@ use crate::day::TimeRange;
 
 /// Whether a date or a timestamp in microseconds lies in one of some ranges; null where it is null.
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct InSlices {
+pub(super) struct InSlices {
     signature: Signature,
     /// In order and apart, in microseconds since 1970; the ends do not belong to them.
     ranges: Vec<(i64, i64)>,
@@ -34,6 +34,27 @@ fn micros(time: NaiveDateTime) -> i64 {
         NaiveDateTime::MIN => i64::MIN,
         NaiveDateTime::MAX => i64::MAX,
         time => time.and_utc().timestamp_micros(),
+    }
+}
+
+/// As plans that travel have it: the ranges, eight bytes for each end.
+#[cfg(feature = "cluster")]
+impl InSlices {
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.ranges.iter().flat_map(|(start, end)| [start.to_le_bytes(), end.to_le_bytes()]).flatten().collect()
+    }
+
+    pub fn of_bytes(bytes: &[u8]) -> Result<InSlices> {
+        let (ranges, rest) = bytes.as_chunks::<16>();
+        if !rest.is_empty() {
+            return exec_err!("the ranges of slices are cut off");
+        }
+        let ends = |range: &[u8; 16]| {
+            let [a, b, c, d, e, f, g, h, rest @ ..] = *range;
+            (i64::from_le_bytes([a, b, c, d, e, f, g, h]), i64::from_le_bytes(rest))
+        };
+        let ranges = ranges.iter().map(ends).collect();
+        Ok(InSlices { signature: Signature::any(1, Volatility::Immutable), ranges })
     }
 }
 

@@ -36,6 +36,12 @@ impl LakeScan {
         LakeScan { parquet: Arc::new(parquet) }
     }
 
+    /// What reads the files.
+    #[cfg(feature = "cluster")]
+    pub fn parquet(&self) -> Arc<dyn FileSource> {
+        Arc::clone(&self.parquet)
+    }
+
     fn over(parquet: Arc<dyn FileSource>) -> Arc<dyn FileSource> {
         Arc::new(LakeScan { parquet })
     }

@@ -2,6 +2,8 @@
 
 mod bind;
 mod claims;
+#[cfg(feature = "cluster")]
+mod codec;
 mod declared;
 mod in_slices;
 mod lake_file;
@@ -21,7 +23,11 @@ mod written_rows;
 #[cfg(test)]
 pub(crate) use bind::let_through;
 pub(crate) use bind::{Bound, Proved, ProvedWindow, bind, bind_proved};
+#[cfg(feature = "cluster")]
+pub(crate) use claims::claimed_files;
 pub(crate) use claims::{all_paths, claimed};
+#[cfg(feature = "cluster")]
+pub(crate) use codec::KaratCodec;
 pub(crate) use declared::{DeclaredTable, declared_table, show_filter};
 pub(crate) use lake_file::DamagedFile;
 pub(crate) use lake_table::{LAKE_URL, LakeTable, OTHER_LAKE_URL, OtherColumns};

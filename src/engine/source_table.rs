@@ -164,7 +164,7 @@ fn entries_worth(entries: &[SourceEntry]) -> usize {
 }
 
 /// Reads blocks of the files, each partition a thread of its own.
-struct SourceScan {
+pub(super) struct SourceScan {
     files: ListedSource,
     projection: Arc<Projection>,
     report: Arc<SourceReport>,

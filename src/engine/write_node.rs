@@ -11,6 +11,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{DataFusionError, Result, internal_err};
+use datafusion::execution::memory_pool::MemoryLimit;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType, ReplaceChildrenOptions};
@@ -26,6 +27,8 @@ use super::write_target::WriteTarget;
 use super::written_rows::{WriteAttempt, output_schema, to_batch};
 use crate::partition_writer::{PartitionedWriter, WriterOptions, WrittenFile};
 use crate::store::attempt_name;
+#[cfg(feature = "cluster")]
+use crate::{day::Grain, name::TableKey};
 
 /// Writes its input as partitioned files and puts out what it wrote: the files, and the digests of the slices. A last
 /// column that tells the source file of each row is tallied and not written.
@@ -58,9 +61,82 @@ impl WriteNode {
         WriteNode { claimed: self.claimed.clone(), ..node }
     }
 
+    /// The bytes that may wait in memory: a task of an executor has less than the machine that made the plan.
+    fn memory_budget(&self, context: &TaskContext) -> usize {
+        match context.memory_pool().memory_limit() {
+            MemoryLimit::Finite(limit) => self.options.memory_budget.min((limit / 8).max(16 << 20)),
+            MemoryLimit::Infinite | MemoryLimit::Unknown => self.options.memory_budget,
+        }
+    }
+
     /// The partitions of the plan whose rows this node writes.
     fn partitions(&self) -> Vec<usize> {
         self.claimed.clone().unwrap_or_else(|| (0..partition_count(&self.input)).collect())
+    }
+}
+
+/// What a write node is made of, as it travels.
+#[cfg(feature = "cluster")]
+#[derive(serde::Serialize, serde::Deserialize)]
+struct ShippedWrite {
+    partition_columns: Vec<String>,
+    sort_columns: Vec<String>,
+    memory_budget: usize,
+    threads: usize,
+    file_stem: String,
+    max_file_bytes: usize,
+    row_group_rows: usize,
+    event_time: Option<String>,
+    grain: String,
+    table: TableKey,
+    name: String,
+    claimed: Option<Vec<usize>>,
+}
+
+#[cfg(feature = "cluster")]
+impl WriteNode {
+    /// The same node, as the part of a plan that has these partitions of it.
+    pub fn claiming(&self, partitions: Vec<usize>) -> WriteNode {
+        WriteNode { claimed: Some(partitions), ..self.over(Arc::clone(&self.input)) }
+    }
+
+    pub(super) fn to_bytes(&self) -> Result<Vec<u8>> {
+        let options = self.options.clone();
+        let shipped = ShippedWrite {
+            partition_columns: options.partition_columns,
+            sort_columns: options.sort_columns,
+            memory_budget: options.memory_budget,
+            threads: options.threads,
+            file_stem: options.file_stem,
+            max_file_bytes: options.max_file_bytes,
+            row_group_rows: options.row_group_rows,
+            event_time: self.cut.event_time.clone(),
+            grain: self.cut.grain.word().to_owned(),
+            table: self.target.table.key(),
+            name: self.target.name.clone(),
+            claimed: self.claimed.clone(),
+        };
+        serde_json::to_vec(&shipped).map_err(|error| DataFusionError::External(Box::new(error)))
+    }
+
+    pub(super) fn of_bytes(bytes: &[u8], input: Arc<dyn ExecutionPlan>) -> Result<WriteNode> {
+        let shipped: ShippedWrite =
+            serde_json::from_slice(bytes).map_err(|error| DataFusionError::External(Box::new(error)))?;
+        let (Some(table), Some(grain)) = (shipped.table.name(), Grain::parse(&shipped.grain)) else {
+            return internal_err!("a write node names a table and a grain");
+        };
+        let options = WriterOptions {
+            partition_columns: shipped.partition_columns,
+            sort_columns: shipped.sort_columns,
+            memory_budget: shipped.memory_budget,
+            threads: shipped.threads,
+            file_stem: shipped.file_stem,
+            max_file_bytes: shipped.max_file_bytes,
+            row_group_rows: shipped.row_group_rows,
+        };
+        let cut = SliceCut { event_time: shipped.event_time, grain };
+        let node = WriteNode::new(input, options, cut, WriteTarget { table, name: shipped.name });
+        Ok(WriteNode { claimed: shipped.claimed, ..node })
     }
 }
 
@@ -132,7 +208,7 @@ impl ExecutionPlan for WriteNode {
         let schema = without_origin(&self.input.schema())?;
         let attempt = attempt_name()?;
         let file_stem = format!("{}-{attempt}", self.options.file_stem);
-        let options = WriterOptions { file_stem, ..self.options.clone() };
+        let options = WriterOptions { file_stem, memory_budget: self.memory_budget(&context), ..self.options.clone() };
         let files = self.target.open(&context)?;
         let writer = PartitionedWriter::new(schema, options, files.destination())?;
         let tally = OriginTally::new(&self.input.schema(), &self.cut)?;

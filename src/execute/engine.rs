@@ -16,7 +16,11 @@ use object_store::ObjectStore;
 use url::Url;
 
 use crate::analyze::plan_options;
+#[cfg(feature = "cluster")]
+use crate::cluster::Cluster;
 use crate::engine::{LAKE_URL, OTHER_LAKE_URL, OpenTargets, session};
+#[cfg(feature = "cluster")]
+use crate::project::Target;
 
 /// What a run may take of the machine.
 #[derive(Debug, Clone)]
@@ -44,6 +48,9 @@ pub(crate) struct Engine {
     pub settings: EngineSettings,
     /// Where the plans of steps that are at work write to.
     pub targets: Arc<OpenTargets>,
+    /// What carries out the plans of builds in the place of this machine.
+    #[cfg(feature = "cluster")]
+    pub cluster: Option<Cluster>,
 }
 
 /// At most so much is spilled before a run gives up.
@@ -70,7 +77,27 @@ impl Engine {
         };
         let hash_joins = opened(true);
         let merge_joins = opened(false);
-        Ok(Self { hash_joins, merge_joins, settings, targets })
+        Ok(Self {
+            hash_joins,
+            merge_joins,
+            settings,
+            targets,
+            #[cfg(feature = "cluster")]
+            cluster: None,
+        })
+    }
+
+    /// The same engine, which sends the plans of builds to a target's cluster, if it has one.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a setting of the cluster is not known to the engine.
+    #[cfg(feature = "cluster")]
+    pub fn on_cluster_of(self, target: &Target) -> Result<Self> {
+        let Some(cluster) = &target.cluster else { return Ok(self) };
+        let runtime = self.hash_joins.runtime_env();
+        let cluster = Cluster::new(cluster.address.clone(), cluster.partitions, runtime)?;
+        Ok(Self { cluster: Some(cluster), ..self })
     }
 
     /// Lets plans read the tables of a second lake, which is never written to.

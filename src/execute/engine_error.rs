@@ -62,6 +62,15 @@ fn described(error: &DataFusionError) -> Failure {
     {
         return Failure::from(&*unreadable.0);
     }
+    #[cfg(feature = "cluster")]
+    if let Some(failure) = found_below::<crate::cluster::TaskFailure>(error) {
+        return of_task(failure);
+    }
+    #[cfg(feature = "cluster")]
+    if let Some(fault) = found_below::<crate::cluster::ClusterFault>(error) {
+        let diagnostic = Diagnostic::error(Code::RunFailed, fault.to_string()).help(fault.help());
+        return if fault.may_pass() { Failure::World(diagnostic) } else { Failure::Project(diagnostic) };
+    }
     if let DataFusionError::External(external) = root
         && let Some(other) = external.downcast_ref::<OtherColumns>()
     {
@@ -92,6 +101,16 @@ fn described(error: &DataFusionError) -> Failure {
         ),
         other => Failure::Project(plain(&first_line(&other.strip_backtrace()))),
     }
+}
+
+/// What a task of a cluster says of itself.
+#[cfg(feature = "cluster")]
+fn of_task(failure: &crate::cluster::TaskFailure) -> Failure {
+    let code = Code::parse(&failure.code).unwrap_or(Code::RunFailed);
+    let diagnostic = Diagnostic::error(code, failure.message.clone());
+    let diagnostic = failure.notes.iter().fold(diagnostic, |diagnostic, note| diagnostic.note(note.clone()));
+    let diagnostic = failure.helps.iter().fold(diagnostic, |diagnostic, help| diagnostic.help(help.clone()));
+    if failure.may_pass { Failure::World(diagnostic) } else { Failure::Project(diagnostic) }
 }
 
 /// The engine's own message; karat's say after a colon what to write.

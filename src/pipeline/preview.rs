@@ -31,7 +31,9 @@ impl Planned<'_> {
         let facts = self.known_facts().await;
         let files = self.listed_files();
         self.survey(compiled, &facts, &files, |survey| {
-            Preview::new(&self.plan, survey, PreviewOptions { refresh: self.request.refresh, windows })
+            let has_cluster = compiled.loaded.project.target.cluster.is_some();
+            let options = PreviewOptions { refresh: self.request.refresh, windows, has_cluster };
+            Preview::new(&self.plan, survey, options)
         })
     }
 

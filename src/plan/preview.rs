@@ -45,6 +45,9 @@ pub(crate) struct ModelPreview {
     /// Why the bad records of its sources are read again, if they are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bad_records: Option<String>,
+    /// Why the machine of the run builds it although the target has a cluster; `None` if the cluster may.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub built_here: Option<&'static str>,
     pub inputs: Vec<InputPreview>,
     /// Inputs that changed since slices were built from them which stay as they are, with the number of these slices.
     pub older: BTreeMap<TableKey, u64>,
@@ -152,6 +155,8 @@ pub(crate) struct PreviewOptions {
     pub refresh: Refresh,
     /// How slices read inputs, of every model and not only of those that are built.
     pub windows: bool,
+    /// Whether the target has a cluster, which carries out builds.
+    pub has_cluster: bool,
 }
 
 impl Preview {
@@ -221,6 +226,7 @@ impl Previewer<'_> {
             reasons: decision.reasons.iter().map(|reason| ReasonPreview::new(reason, grain)).collect(),
             waits_for: decision.waits_for.as_ref().map(ToString::to_string),
             bad_records: decision.bad_records.clone(),
+            built_here: (self.options.has_cluster && model.reads_sources()).then_some("it reads source files"),
             inputs,
             older: decision.older.clone(),
             rescued: self.survey.conversions(model).and_then(|conversions| RescuedPreview::if_any(&conversions)),

@@ -76,6 +76,7 @@ fn push_model(lines: &mut Vec<String>, model: &ModelPreview, windows: bool) {
         lines.push(format!("{}  {}", model.table, model.why));
     } else {
         lines.push(format!("{}  {}", model.table, what(model)));
+        lines.extend(model.built_here.map(|why| format!("  built on this machine, not on the cluster: {why}")));
         push_reasons(lines, &model.reasons);
         let elsewhere = model.inputs.iter().filter_map(|input| Some((input, input.target.as_ref()?)));
         lines.extend(elsewhere.map(|(input, target)| read_elsewhere(input, target)));
@@ -217,6 +218,7 @@ mod tests {
             reasons: Vec::new(),
             waits_for: None,
             bad_records: None,
+            built_here: None,
             inputs: Vec::new(),
             rescued: None,
             older: BTreeMap::new(),

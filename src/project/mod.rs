@@ -113,7 +113,7 @@ pub use source::{
 pub use source_files::format_of_ending;
 pub use source_place::SourcePlaces;
 pub use source_properties::{SourceProperties, WrittenColumn};
-pub use target::{StorageSettings, Target};
+pub use target::{ClusterTarget, StorageSettings, Target};
 pub use test_rule::{TestRule, TestSeverity};
 pub use test_storage::{AUDIT_SCHEMA, TestStorage};
 pub use unit_test::{

@@ -93,6 +93,8 @@ pub(crate) const TARGET: Keys = Keys {
         "path_style",
         "allow_http",
         "engine",
+        "cluster",
+        "cluster_partitions",
         "timeout",
         "connect_timeout",
         "retries",

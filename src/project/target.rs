@@ -32,8 +32,46 @@ pub struct Target {
     pub sources: Option<SourcePlaces>,
     /// The target whose tables are read where this one has none, unless a command says otherwise.
     pub defer: Option<Spanned<String>>,
+    /// What carries out its builds; `None` if that is the machine of the run.
+    pub cluster: Option<ClusterTarget>,
     /// Where it is declared. `None` for the target that exists without a declaration.
     pub span: Option<Span>,
+}
+
+/// A cluster that carries out builds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClusterTarget {
+    /// The scheduler's host and port.
+    pub address: String,
+    /// How many parts the rows of a plan are divided into: at least as many as all executors together have slots, to use them all.
+    pub partitions: usize,
+}
+
+impl ClusterTarget {
+    const USUAL_PARTITIONS: usize = 16;
+
+    fn read(fields: &YamlFields<'_>, sink: &mut Sink) -> Option<ClusterTarget> {
+        let partitions = number(fields, "cluster_partitions", 1..=10_000, sink);
+        let address = fields.text("cluster", sink)?;
+        if !cfg!(feature = "cluster") {
+            let message = "this karat cannot use a cluster";
+            let diagnostic = Diagnostic::error(Code::InvalidConfig, message).at(address.span);
+            sink.error(diagnostic.help("build it with `cargo build --release --features cluster`, or remove the key"));
+            return None;
+        }
+        let port = address.value.rsplit_once(':').filter(|(host, _)| !host.is_empty() && !host.contains('/'));
+        if port.and_then(|(_, port)| port.parse::<u16>().ok()).is_none() {
+            let message = format!("`{}` is not the address of a scheduler", address.value);
+            let diagnostic = Diagnostic::error(Code::InvalidConfig, message).at(address.span);
+            sink.error(diagnostic.help("write its host and its port: `cluster: 10.0.0.5:50050`"));
+            return None;
+        }
+        let partitions = partitions.and_then(|partitions| usize::try_from(partitions).ok());
+        Some(ClusterTarget {
+            address: address.value,
+            partitions: partitions.unwrap_or(ClusterTarget::USUAL_PARTITIONS),
+        })
+    }
 }
 
 /// How the lake is read and written.
@@ -86,6 +124,7 @@ impl Default for Target {
             names: DbtOutput::default(),
             sources: None,
             defer: None,
+            cluster: None,
             span: None,
         }
     }
@@ -207,6 +246,7 @@ fn declared(project: &YamlFields<'_>, sink: &mut Sink) -> Checked<Vec<Target>> {
             names: DbtOutput::default(),
             sources: sources?,
             defer: fields.text("defer", sink),
+            cluster: ClusterTarget::read(&fields, sink),
             span: Some(name.span),
         })
     })

@@ -2,6 +2,8 @@
 
 mod backfill;
 mod bad_record_files;
+#[cfg(feature = "cluster")]
+mod cluster;
 mod columns;
 mod commit;
 mod commit_locks;

@@ -100,6 +100,13 @@ pub(super) struct PlanWritten {
     pub origins: RowsOfFiles,
 }
 
+impl PlanWritten {
+    /// What the rows of write nodes say, whose claims are accepted.
+    pub(super) fn read(rows: &[RecordBatch]) -> EngineResult<PlanWritten> {
+        Ok(PlanWritten { files: written_files(rows)?, slices: written_slices(rows)?, origins: written_origins(rows)? })
+    }
+}
+
 /// Some files of a model's table, and which of their rows.
 pub(super) struct BoundFiles<'b> {
     pub files: Vec<DataFile>,
@@ -212,17 +219,14 @@ impl RunContext<'_> {
         job: WriteJob<'_>,
         logical: &LogicalPlan,
     ) -> EngineResult<PlanWritten> {
+        #[cfg(feature = "cluster")]
+        if let Some(written) = self.write_on_cluster(job, logical).await? {
+            return Ok(written);
+        }
         let model = job.model;
         let state = self.engine.state(job.joins);
         let physical = state.create_physical_plan(logical).await?;
-        let settings = &self.engine.settings;
-        let options = WriterOptions {
-            partition_columns: model.partition_columns(),
-            sort_columns: model.config.sort_by.iter().map(|column| column.value.clone()).collect(),
-            memory_budget: (settings.memory / 8).clamp(16 << 20, 128 << 20),
-            threads: settings.partitions,
-            ..WriterOptions::new(format!("part-{}", job.name))
-        };
+        let options = self.writer_options(job);
         let partitions = physical.properties().output_partitioning().partition_count();
         let target = WriteTarget { table: model.table.clone(), name: job.name.to_owned() };
         let _open = self.engine.targets.open(&target, job.staged.staging());
@@ -233,16 +237,29 @@ impl RunContext<'_> {
         let batches = watch.during(written).await?;
         reader.part_is_read(&physical);
         let batches = self.accept(job, &batches, partitions)?;
-        Ok(PlanWritten {
-            files: written_files(&batches)?,
-            slices: written_slices(&batches)?,
-            origins: written_origins(&batches)?,
-        })
+        PlanWritten::read(&batches)
+    }
+
+    /// How the files of a job are written.
+    pub(super) fn writer_options(&self, job: WriteJob<'_>) -> WriterOptions {
+        let settings = &self.engine.settings;
+        WriterOptions {
+            partition_columns: job.model.partition_columns(),
+            sort_columns: job.model.config.sort_by.iter().map(|column| column.value.clone()).collect(),
+            memory_budget: (settings.memory / 8).clamp(16 << 20, 128 << 20),
+            threads: settings.partitions,
+            ..WriterOptions::new(format!("part-{}", job.name))
+        }
     }
 
     /// What is accepted of what a plan has written. Files that hold the same rows once more are given up, and if the rows are not
     /// those of the plan, all of them.
-    fn accept(&self, job: WriteJob<'_>, batches: &[RecordBatch], partitions: usize) -> EngineResult<Vec<RecordBatch>> {
+    pub(super) fn accept(
+        &self,
+        job: WriteJob<'_>,
+        batches: &[RecordBatch],
+        partitions: usize,
+    ) -> EngineResult<Vec<RecordBatch>> {
         let staging = job.staged.staging();
         staging.adopt(all_paths(batches)).map_err(|error| DataFusionError::External(Box::new(error)))?;
         let claimed = claimed(batches, partitions)?;

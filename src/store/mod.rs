@@ -61,6 +61,8 @@ pub(crate) use run_records::KeptRuns;
 pub(crate) use source_bucket::BucketRefused;
 pub(crate) use source_folder::SourceFolder;
 pub(crate) use source_requests::ObjectFault;
+#[cfg(feature = "cluster")]
+pub(crate) use staging::temporary_folder;
 pub(crate) use staging::{Staging, attempt_name};
 pub(crate) use unreadable::{Observation, Unreadable};
 

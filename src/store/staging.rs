@@ -56,6 +56,12 @@ pub(crate) fn attempt_name() -> io::Result<String> {
     Ok(format!("{:016x}", StoreRandom::Machine.number()?))
 }
 
+/// A folder for rows between the stages of a plan, which is removed with what is in it when it is dropped.
+#[cfg(feature = "cluster")]
+pub(crate) fn temporary_folder() -> io::Result<tempfile::TempDir> {
+    tempfile::Builder::new().prefix("karat-executor-").tempdir()
+}
+
 impl Staging {
     /// The files of an attempt on a machine that has the lake's objects and nothing else of the build.
     pub fn over(store: Arc<dyn ObjectStore>, table: &TableName) -> Result<Staging, StoreError> {
@@ -69,6 +75,16 @@ impl Staging {
         let paths = paths.collect::<Result<Vec<Path>, StoreError>>()?;
         self.0.state.lock().created.extend(paths);
         Ok(())
+    }
+
+    /// Whether a file of this build is in the lake.
+    #[cfg(feature = "cluster")]
+    pub async fn has(&self, name: &str) -> Result<bool, object_store::Error> {
+        match self.0.log.store.head(&self.0.log.path(name)?).await {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::NotFound { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Gives some files up for removal.

@@ -3,7 +3,9 @@
 mod backfill_progress;
 mod console;
 mod progress;
+mod stops;
 
 pub(crate) use backfill_progress::BackfillProgress;
 pub(crate) use console::{Console, LogFormat, Manners, Tone};
 pub(crate) use progress::Progress;
+pub(crate) use stops::Stops;

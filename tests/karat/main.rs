@@ -3,6 +3,7 @@
 
 mod folder;
 mod cases;
+mod cluster;
 mod document;
 mod command;
 mod constructs;

@@ -7,8 +7,14 @@ use crate::folder::repository;
 use crate::source_text::{SourceFile, code_of, rust_files, source_files};
 
 /// Third-party crates that stay in one place, so that they can be replaced there.
-const ONLY_IN: [(&str, &[&str]); 13] = [
+const ONLY_IN: [(&str, &[&str]); 18] = [
     ("annotate_snippets", &["diag/render.rs"]),
+    // A cluster: what plans look like on the way, and the three programs.
+    ("ballista_core", &["engine/codec.rs", "cluster/"]),
+    ("ballista_executor", &["cluster/"]),
+    ("ballista_scheduler", &["cluster/"]),
+    ("datafusion_proto", &["engine/codec.rs"]),
+    ("tonic", &["cluster/client.rs", "cluster/session.rs"]),
     ("clap", &["cli/"]),
     ("clap_complete", &["cli/"]),
     ("delta_kernel", &["store/snapshot.rs"]),
@@ -17,7 +23,7 @@ const ONLY_IN: [(&str, &[&str]); 13] = [
     // Models, and the values of YAML, which must be known before there is a project whose models could be rendered.
     ("minijinja", &["template/", "project/yaml_template.rs"]),
     // The lake, what reads its files, where one is opened, and where its faults are told.
-    ("object_store", &["store/", "engine/", "execute/engine.rs", "execute/engine_error.rs", "pipeline/"]),
+    ("object_store", &["store/", "engine/", "cluster/", "execute/engine.rs", "execute/engine_error.rs", "pipeline/"]),
     ("regex", &["template/function/"]),
     ("serde_saphyr", &["project/"]),
     ("pulldown_cmark", &["site/markdown.rs"]),

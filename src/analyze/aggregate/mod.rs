@@ -13,6 +13,8 @@ mod moments;
 mod own;
 mod rule;
 mod running;
+#[cfg(feature = "cluster")]
+mod shipped;
 
 use std::sync::Arc;
 
@@ -34,6 +36,8 @@ use moments::Moments;
 pub(crate) use own::UseOwnAggregates;
 use rule::AggregateRule;
 pub(crate) use running::{RunningAggregate, running};
+#[cfg(feature = "cluster")]
+pub(super) use shipped::ShippedAggregate;
 
 /// The engine's function with accumulators of karat.
 #[derive(Debug, PartialEq, Eq, Hash)]

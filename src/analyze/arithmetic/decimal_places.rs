@@ -17,7 +17,7 @@ use super::spelling::argument;
 
 /// Which of the numbers with fewer digits is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Direction {
+pub(super) enum Direction {
     /// The nearest, half away from zero.
     Nearest,
     TowardsZero,
@@ -26,26 +26,20 @@ enum Direction {
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct DecimalPlaces {
+pub(super) struct DecimalPlaces {
     direction: Direction,
     name: String,
-    from: Digits,
-    to: Digits,
+    pub from: Digits,
+    pub to: Digits,
     /// How the author's expression reads.
-    text: String,
+    pub text: String,
     signature: Signature,
 }
 
 /// The call with karat's function, if it is one of these over a decimal; `None` if not.
 pub(super) fn call(call: &ScalarFunction, data_type: &DataType) -> Option<Expr> {
     let name = call.func.name();
-    let direction = match name {
-        "round" => Direction::Nearest,
-        "trunc" => Direction::TowardsZero,
-        "ceil" => Direction::Up,
-        "floor" => Direction::Down,
-        _ => return None,
-    };
+    let direction = Direction::of(name)?;
     let from = Digits::of(data_type).filter(|_| data_type.is_decimal())?;
     let places = match call.args.get(1) {
         None => Some(0),
@@ -59,14 +53,31 @@ pub(super) fn call(call: &ScalarFunction, data_type: &DataType) -> Option<Expr> 
     let to = Digits { precision: (before + scale.unsigned_abs()).clamp(1, MAX_DIGITS), scale };
     let arguments: Vec<String> = call.args.iter().map(argument).collect();
     let text = format!("{name}({})", arguments.join(", "));
-    let signature = Signature::any(2, Volatility::Immutable);
-    let function = DecimalPlaces { direction, name: format!("{name}_decimal"), from, to, text, signature };
+    let function = DecimalPlaces::new(name, direction, from, to, text);
     let value = call.args.first()?.clone();
     let places = call.args.get(1).cloned().unwrap_or_else(|| lit(0_i64));
     Some(ScalarUDF::from(function).call(vec![value, places]))
 }
 
+impl Direction {
+    /// That of one of these functions; `None` if it is another.
+    pub fn of(function: &str) -> Option<Direction> {
+        match function {
+            "round" => Some(Direction::Nearest),
+            "trunc" => Some(Direction::TowardsZero),
+            "ceil" => Some(Direction::Up),
+            "floor" => Some(Direction::Down),
+            _ => None,
+        }
+    }
+}
+
 impl DecimalPlaces {
+    pub fn new(function: &str, direction: Direction, from: Digits, to: Digits, text: String) -> DecimalPlaces {
+        let signature = Signature::any(2, Volatility::Immutable);
+        DecimalPlaces { direction, name: format!("{function}_decimal"), from, to, text, signature }
+    }
+
     /// The number, counted in the last digit of the result; `None` if it does not fit.
     fn rounded(&self, value: i128, places: i64) -> Option<i128> {
         let Ok(dropped) = u32::try_from(i64::from(self.from.scale).saturating_sub(places)) else {

@@ -89,9 +89,9 @@ pub(super) fn named(mut call: ScalarFunction) -> Transformed<Expr> {
 
 /// Looks at the results of a function.
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct CheckedResults {
+pub(super) struct CheckedResults {
     /// How the author's expression reads; `None` before the plan is typed.
-    text: Option<String>,
+    pub text: Option<String>,
 }
 
 impl CheckedResults {

@@ -14,6 +14,8 @@ mod literal;
 mod number_cast;
 mod operator;
 mod places;
+#[cfg(feature = "cluster")]
+mod shipped;
 mod spelling;
 mod sum;
 mod sum_by_group;
@@ -40,6 +42,8 @@ pub(super) use fault::overflow_of;
 pub(super) use function::{checked_functions, numeric_casts};
 pub(super) use literal::{WrittenNumber, written};
 use number_cast::NumberCast;
+#[cfg(feature = "cluster")]
+pub(super) use shipped::ShippedArithmetic;
 pub(super) use sum::{CheckedSum, RunningSum};
 pub(super) use zero::without_sign_of_zero;
 

@@ -25,9 +25,9 @@ use crate::analyze::rewrite::type_name;
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct NumberCast {
     name: String,
-    to: DataType,
-    is_try: bool,
-    text: String,
+    pub to: DataType,
+    pub is_try: bool,
+    pub text: String,
     signature: Signature,
 }
 

@@ -21,9 +21,9 @@ use super::float;
 /// An operator that knows how the author's expression reads, so that its error can name it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct CheckedOperator {
-    operator: Operator,
+    pub operator: Operator,
     /// Both sides, as in `price * quantity`.
-    text: String,
+    pub text: String,
     signature: Signature,
 }
 

@@ -17,9 +17,9 @@ use datafusion::logical_expr::{
 use super::decimal::{Digits, rescaled};
 
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct RoundToPlaces {
+pub(super) struct RoundToPlaces {
     /// Whether digits are cut off, and not rounded.
-    truncates: bool,
+    pub truncates: bool,
     signature: Signature,
 }
 

@@ -22,7 +22,7 @@ use super::sum_total::{SumTotal, only, state_type, values};
 pub(crate) struct CheckedSum {
     inner: Sum,
     /// How the author's expression reads; `None` before the plan is typed.
-    text: Option<String>,
+    pub text: Option<String>,
 }
 
 impl CheckedSum {

@@ -10,7 +10,7 @@ use datafusion::logical_expr::{
 };
 
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct FloatText {
+pub(super) struct FloatText {
     signature: Signature,
 }
 

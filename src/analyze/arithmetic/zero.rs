@@ -12,7 +12,7 @@ use datafusion::logical_expr::{
 };
 
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct UnsignedZero {
+pub(super) struct UnsignedZero {
     signature: Signature,
 }
 

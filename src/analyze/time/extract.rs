@@ -146,11 +146,11 @@ impl TimePart {
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct Extract {
+pub(super) struct Extract {
     part: TimePart,
     /// As the author wrote it.
-    name: String,
-    is_exact: bool,
+    pub name: String,
+    pub is_exact: bool,
     signature: Signature,
 }
 

@@ -63,7 +63,7 @@ pub(super) fn named() -> Vec<ScalarUDF> {
 }
 
 impl TimeFunctionKind {
-    fn function(self) -> ScalarUDF {
+    pub fn function(self) -> ScalarUDF {
         let counts = match self {
             TimeFunctionKind::Timezone
             | TimeFunctionKind::ToChar
@@ -95,8 +95,8 @@ pub(in crate::analyze) fn interval_length(interval: Expr) -> Expr {
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct TimeFunction {
-    kind: TimeFunctionKind,
+pub(super) struct TimeFunction {
+    pub kind: TimeFunctionKind,
     signature: Signature,
 }
 

@@ -14,6 +14,8 @@ mod operator;
 mod parse;
 mod pattern;
 mod pattern_read;
+#[cfg(feature = "cluster")]
+mod shipped;
 mod text;
 mod trunc;
 mod zone;
@@ -27,6 +29,8 @@ pub(super) use casts::TimeCasts;
 pub(super) use extract::typed;
 pub(super) use function::interval_length;
 pub(super) use operator::TimeOperators;
+#[cfg(feature = "cluster")]
+pub(super) use shipped::ShippedTime;
 
 /// `timestamp`.
 pub(super) fn timestamp() -> DataType {

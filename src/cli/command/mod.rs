@@ -12,6 +12,8 @@ mod deps;
 mod diff;
 mod docs;
 mod doctor;
+#[cfg(feature = "cluster")]
+mod executor;
 mod explain;
 mod gc;
 mod history;
@@ -26,6 +28,8 @@ mod run;
 mod run_operation;
 mod runs;
 mod sample_data;
+#[cfg(feature = "cluster")]
+mod scheduler;
 mod seed;
 mod snapshot;
 mod snapshot_plans;
@@ -39,15 +43,20 @@ use super::args::SelectArgs;
 use super::exit::Exit;
 
 macro_rules! commands {
-    ($($(#[$attribute:meta])* $variant:ident($args:path),)*) => {
+    ($($(#[$attribute:meta])* $variant:ident($args:path),)*
+     ; cluster: $($(#[$about:meta])* $server:ident: $server_args:path,)*) => {
         #[derive(Debug, clap::Subcommand)]
         pub(crate) enum Command {
             $($(#[$attribute])* $variant($args),)*
+            $($(#[$about])* #[cfg(feature = "cluster")] $server($server_args),)*
         }
 
         impl Command {
             pub fn run(self, app: &App<'_>) -> Exit {
-                match self { $(Command::$variant(args) => args.run(app),)* }
+                match self {
+                    $(Command::$variant(args) => args.run(app),)*
+                    $(#[cfg(feature = "cluster")] Command::$server(args) => args.run(app),)*
+                }
             }
         }
     };
@@ -139,4 +148,9 @@ commands! {
     Clean(clean::CleanCommand),
     /// Print completions for a shell
     Completions(completions::CompletionsCommand),
+    ; cluster:
+    /// Run the scheduler of a cluster, which gives the work of builds to executors
+    Scheduler: scheduler::SchedulerCommand,
+    /// Run an executor of a cluster, which does the work that a scheduler gives it
+    Executor: executor::ExecutorCommand,
 }

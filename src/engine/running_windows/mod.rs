@@ -22,7 +22,7 @@ use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::windows::BoundedWindowAggExec;
 
-use operator::RunningWindows;
+pub(super) use operator::RunningWindows;
 
 /// Puts karat's operator in the place of the engine's where it knows all functions.
 #[derive(Debug)]

@@ -20,7 +20,7 @@ use futures::{StreamExt, stream};
 use super::rows::RunningRows;
 
 /// Window functions that only look back, over rows in the windows' order.
-pub(super) struct RunningWindows {
+pub(crate) struct RunningWindows {
     /// The engine's operator, which knows what holds of the input and of the output.
     bounded: Arc<BoundedWindowAggExec>,
     metrics: ExecutionPlanMetricsSet,
@@ -39,6 +39,12 @@ impl RunningWindows {
         }
         let is_known = rows_of(bounded)?.is_some();
         Ok(is_known.then(|| RunningWindows::new(Arc::new(bounded.clone()))))
+    }
+
+    /// The engine's operator.
+    #[cfg(feature = "cluster")]
+    pub fn bounded(&self) -> &BoundedWindowAggExec {
+        &self.bounded
     }
 
     fn new(bounded: Arc<BoundedWindowAggExec>) -> RunningWindows {
