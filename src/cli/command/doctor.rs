@@ -5,9 +5,10 @@ use std::path::Path;
 use crate::cli::app::App;
 use crate::cli::args::ProjectArgs;
 use crate::cli::exit::Exit;
-use crate::cli::machine;
 use crate::figures::{bytes, counted};
 use crate::host::OsHost;
+use crate::memory;
+use crate::parallel::cores;
 use crate::pipeline::{self, Compiled, Health, HealthFinding, Writers};
 use crate::project::LakeLocation;
 use crate::terminal::Tone;
@@ -73,8 +74,8 @@ fn versions() -> HealthFinding {
 }
 
 fn the_machine() -> HealthFinding {
-    let memory = machine::memory().map_or_else(|| "memory unknown".to_owned(), |total| bytes(total as u64));
-    HealthFinding::good("machine", format!("{} cores, {memory}", machine::cores()))
+    let memory = memory::memory().map_or_else(|| "memory unknown".to_owned(), |total| bytes(total as u64));
+    HealthFinding::good("machine", format!("{} cores, {memory}", cores()))
 }
 
 fn the_project(app: &App<'_>, compiled: &Compiled) -> HealthFinding {

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::cli::app::App;
 use crate::cli::args::{EngineArgs, ProjectArgs};
 use crate::cli::exit::Exit;
-use crate::cli::machine::cores;
+use crate::parallel::cores;
 use crate::pipeline::{ExecutorSettings, Writers, serve_executor};
 
 /// The lake is that of the project's target, with this machine's own credentials.

@@ -38,6 +38,8 @@ mod status;
 mod test;
 mod verify;
 
+use clap::builder::Resettable;
+
 use super::app::App;
 use super::args::SelectArgs;
 use super::exit::Exit;
@@ -46,6 +48,7 @@ macro_rules! commands {
     ($($(#[$attribute:meta])* $variant:ident($args:path),)*
      ; cluster: $($(#[$about:meta])* $server:ident: $server_args:path,)*) => {
         #[derive(Debug, clap::Subcommand)]
+        #[command(defer = true)]
         pub(crate) enum Command {
             $($(#[$attribute])* $variant($args),)*
             $($(#[$about])* #[cfg(feature = "cluster")] $server($server_args),)*
@@ -58,8 +61,38 @@ macro_rules! commands {
                     $(#[cfg(feature = "cluster")] Command::$server(args) => args.run(app),)*
                 }
             }
+
+            /// The command line with the flags of the command that has this name. Those of the others wait until somebody asks:
+            /// forty commands have some five hundred flags, which would be half of the time that `karat ls` takes to begin.
+            pub fn set_up(root: clap::Command, name: &str) -> clap::Command {
+                $(if name == in_kebab_case(stringify!($variant)) {
+                    return root.mut_subcommand(name, set_up::<$args>);
+                })*
+                $(#[cfg(feature = "cluster")] if name == in_kebab_case(stringify!($server)) {
+                    return root.mut_subcommand(name, set_up::<$server_args>);
+                })*
+                root
+            }
         }
     };
+}
+
+/// A command with its flags, which come before those that all commands share, as its help shows them.
+fn set_up<Args: clap::Args>(waiting: clap::Command) -> clap::Command {
+    let about = waiting.get_about().cloned();
+    Args::augment_args(waiting.defer(|command| command)).about(Resettable::from(about)).long_about(None)
+}
+
+/// `SampleData` as it is typed: `sample-data`.
+fn in_kebab_case(variant: &str) -> String {
+    let mut name = String::new();
+    for letter in variant.chars() {
+        if letter.is_ascii_uppercase() && !name.is_empty() {
+            name.push('-');
+        }
+        name.push(letter.to_ascii_lowercase());
+    }
+    name
 }
 
 impl Command {
