@@ -63,6 +63,7 @@ impl Cluster {
     /// Fails if the plan cannot be carried out elsewhere; the error says why.
     pub fn encode(&self, plan: &Arc<dyn ExecutionPlan>) -> Result<Vec<u8>> {
         let bytes = self.codec.encode(plan)?;
+        // This costs a few milliseconds, and makes a fault of either codec a step that is built here instead of wrong rows.
         let arrived = self.codec.decode(&bytes, &self.hash_joins.task_ctx())?;
         let shown = |plan: &Arc<dyn ExecutionPlan>| displayable(plan.as_ref()).indent(true).to_string();
         if shown(&arrived) != shown(plan) {
@@ -97,8 +98,10 @@ impl Cluster {
             };
             job.id.get_or_insert(update.job_id);
             match update.status {
+                // There is no more to say than that: figures come with the end of each stage.
                 None | Some(JobState::Queued(_) | JobState::Running(_)) => {}
                 Some(JobState::Failed(failed)) => {
+                    // It has ended: there is nothing to cancel.
                     job.id = None;
                     return Err(failure(&failed.error));
                 }

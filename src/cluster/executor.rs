@@ -1,6 +1,5 @@
 //! `karat executor`: carries out the tasks of a scheduler, over the lake of a target.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,7 +23,7 @@ use crate::engine::{KaratCodec, LAKE_URL};
 
 /// What an executor may use, and where it is found.
 #[derive(Debug, Clone)]
-pub(crate) struct ExecutorSettings {
+pub(crate) struct ExecutorProcess {
     /// The scheduler's host and port.
     pub scheduler: (String, u16),
     /// The address that it listens at, at two ports: for rows, and the one after it for tasks.
@@ -47,13 +46,14 @@ pub(crate) struct ExecutorSettings {
 /// # Errors
 ///
 /// Fails if there is no scheduler, an address cannot be listened at, or the folder cannot be made.
-pub(crate) async fn run_executor(settings: ExecutorSettings, lake: Arc<dyn ObjectStore>) -> Result<()> {
+pub(crate) async fn run_executor(settings: ExecutorProcess, lake: Arc<dyn ObjectStore>) -> Result<()> {
     let functions = Arc::new(Functions::load());
     let url = ObjectStoreUrl::parse(LAKE_URL)?;
     let work_dir = settings.work_dir.to_string_lossy().into_owned();
     let spill_dir = settings.work_dir.clone();
     let most = u32::try_from(MOST_MESSAGE_BYTES).expect("a message is less than 4 GiB");
     let (scheduler_host, scheduler_port) = settings.scheduler;
+    // What is not said here is Ballista's own default: tasks are pushed to executors, and the shuffle is compressed.
     let config = ExecutorProcessConfig {
         bind_host: settings.bind.to_string(),
         external_host: Some(settings.advertise.unwrap_or_else(|| settings.bind.to_string())),
@@ -64,11 +64,13 @@ pub(crate) async fn run_executor(settings: ExecutorSettings, lake: Arc<dyn Objec
         scheduler_connect_timeout_seconds: 30,
         vcores: settings.slots,
         work_dir: Some(work_dir),
+        // The scheduler has rows removed when a job has ended. These are what is left of schedulers that died.
         job_data_ttl_seconds: 24 * 60 * 60,
         job_data_clean_up_interval_seconds: 10 * 60,
         grpc_max_decoding_message_size: most,
         grpc_max_encoding_message_size: most,
         executor_heartbeat_interval_seconds: HEARTBEAT,
+        // Of the executor; each task gets the share of the slots that it takes, and spills beyond it.
         memory_pool_size: Some(settings.memory as u64),
         override_execution_engine: Some(Arc::new(StageEngine {
             inner: DefaultExecutionEngine::new(),
@@ -94,9 +96,9 @@ pub(crate) async fn run_executor(settings: ExecutorSettings, lake: Arc<dyn Objec
 /// Every function under its names.
 fn registry(functions: &Functions) -> BallistaFunctionRegistry {
     BallistaFunctionRegistry {
-        scalar_functions: HashMap::from_iter(functions.scalar.clone()),
-        aggregate_functions: HashMap::from_iter(functions.aggregate.clone()),
-        window_functions: HashMap::from_iter(functions.window.clone()),
-        higher_order_functions: HashMap::from_iter(functions.higher_order.clone()),
+        scalar_functions: functions.scalar.clone().into_iter().collect(),
+        aggregate_functions: functions.aggregate.clone().into_iter().collect(),
+        window_functions: functions.window.clone().into_iter().collect(),
+        higher_order_functions: functions.higher_order.clone().into_iter().collect(),
     }
 }

@@ -18,7 +18,7 @@ mod stage_engine;
 mod task_failure;
 
 pub(crate) use client::Cluster;
-pub(crate) use executor::{ExecutorSettings, run_executor};
+pub(crate) use executor::{ExecutorProcess, run_executor};
 pub(crate) use fault::ClusterFault;
 pub(crate) use scheduler::{SchedulerSettings, run_scheduler};
 pub(crate) use shape::ShippedPlan;

@@ -45,6 +45,7 @@ pub(crate) async fn run_scheduler(settings: SchedulerSettings) -> Result<()> {
         grpc_server_max_decoding_message_size: most,
         grpc_server_max_encoding_message_size: most,
         grpc_client_max_message_size: most,
+        // Ballista's defaults are a minute and three: too long to wait for a machine that is gone.
         executor_timeout_seconds: SILENCE,
         expire_dead_executor_interval_seconds: HEARTBEAT,
         no_executors_grace_period_seconds: SILENCE,

@@ -31,6 +31,8 @@ fn options(partitions: usize, prefers_hash_joins: bool) -> Result<ConfigOptions>
     options.optimizer.enable_aggregate_dynamic_filter_pushdown = false;
     // A subquery that is computed beside its plan shares a cell of memory with it, too.
     options.optimizer.enable_physical_uncorrelated_scalar_subquery = false;
+    // The order in which a scan is to read row groups is no part of the engine's messages.
+    options.optimizer.enable_sort_pushdown = false;
     options.extensions.insert(BallistaConfig::default());
     options.set(BALLISTA_CLIENT_GRPC_MAX_MESSAGE_SIZE, &MOST_MESSAGE_BYTES.to_string())?;
     Ok(options)

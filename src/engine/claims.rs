@@ -34,6 +34,8 @@ pub(crate) fn claimed(batches: &[RecordBatch], partitions: usize) -> Result<Clai
     let mut taken: BTreeSet<u64> = BTreeSet::new();
     let mut repeated: BTreeSet<&str> = BTreeSet::new();
     for (attempt, claim) in &claims {
+        // A task that is tried again has the partitions of the first try. Anything between none and all of them is no retry, but
+        // a plan that was divided in two ways.
         if claim.is_disjoint(&taken) && claim.is_subset(&open) {
             open.retain(|partition| !claim.contains(partition));
             taken.extend(claim);

@@ -51,7 +51,7 @@ pub(crate) async fn serve_executor(settings: ExecutorSettings, lake: &Lake) -> R
     };
     // What is in a temporary folder goes with it, when the executor has ended.
     let temporary = temporary_folder().map_err(|error| failed("the executor", &error.into()))?;
-    let executor = cluster::ExecutorSettings {
+    let executor = cluster::ExecutorProcess {
         scheduler,
         bind: settings.bind,
         port: settings.port,

@@ -8,19 +8,19 @@ use crate::diag::{Code, Diagnostic, Sink, all_of, nearest};
 /// The keys of one kind of mapping.
 pub(crate) struct Keys {
     /// The mapping as the end of a sentence: `a model`.
-    place: &'static str,
+    pub(super) place: &'static str,
     /// What karat uses.
-    known: &'static [&'static str],
+    pub(super) known: &'static [&'static str],
     /// What dbt uses and changes nothing here.
-    harmless: &'static [&'static str],
+    pub(super) harmless: &'static [&'static str],
     /// What dbt uses, and what would change something: said as a warning.
-    unused: &'static [&'static str],
-    others: Others,
+    pub(super) unused: &'static [&'static str],
+    pub(super) others: Others,
 }
 
 /// What a key is that nobody knows.
 #[derive(PartialEq, Eq)]
-enum Others {
+pub(super) enum Others {
     /// Other tools read the same mapping, and authors keep notes of their own in it.
     Noted,
     /// The mapping is karat's alone, and says how something is read: a key that does nothing would mislead.
@@ -82,34 +82,6 @@ pub(crate) const PROJECT: Keys = Keys {
         "unit_tests",
     ],
     others: Others::Noted,
-};
-
-pub(crate) const TARGET: Keys = Keys {
-    place: "a target",
-    known: &[
-        "lake",
-        "endpoint",
-        "region",
-        "path_style",
-        "allow_http",
-        "engine",
-        "cluster",
-        "cluster_partitions",
-        "timeout",
-        "connect_timeout",
-        "retries",
-        "retry_for",
-        "connections",
-        "checkpoint_every",
-        "retention",
-        "sources",
-        "vars",
-        "env_vars",
-        "defer",
-    ],
-    harmless: &[],
-    unused: &[],
-    others: Others::Refused,
 };
 
 pub(crate) const PROPERTIES: Keys = Keys {

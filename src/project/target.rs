@@ -9,7 +9,7 @@ use super::lake::LakeLocation;
 use super::node::{Node, YamlFields, YamlKind};
 use super::retention::Retention;
 use super::scalar::{Scalar, Typed};
-use super::schema;
+use super::schema::{Keys, Others};
 use super::source_place::SourcePlaces;
 use super::{DbtOutput, DbtProfile, vars};
 use crate::diag::{Checked, Code, Diagnostic, Sink, all_of, any_of};
@@ -106,6 +106,35 @@ impl Default for StorageSettings {
         }
     }
 }
+
+/// The keys of a target.
+const KEYS: Keys = Keys {
+    place: "a target",
+    known: &[
+        "lake",
+        "endpoint",
+        "region",
+        "path_style",
+        "allow_http",
+        "engine",
+        "cluster",
+        "cluster_partitions",
+        "timeout",
+        "connect_timeout",
+        "retries",
+        "retry_for",
+        "connections",
+        "checkpoint_every",
+        "retention",
+        "sources",
+        "vars",
+        "env_vars",
+        "defer",
+    ],
+    harmless: &[],
+    unused: &[],
+    others: Others::Refused,
+};
 
 /// The target of a project that declares none.
 const DEFAULT_NAME: &str = "local";
@@ -227,7 +256,7 @@ fn declared(project: &YamlFields<'_>, sink: &mut Sink) -> Checked<Vec<Target>> {
     sink.check_all(entries, |(name, node), sink| {
         let fields = YamlFields::of(node, &format!("the target `{}`", name.value), sink)?;
         // Every part is read before the first failure ends it, so that all that is wrong is said at once.
-        schema::TARGET.check(&fields, sink);
+        KEYS.check(&fields, sink);
         let lake = LakeLocation::read(name, &fields, sink);
         let storage = StorageSettings::read(&fields, sink);
         check_engine(&fields, sink);

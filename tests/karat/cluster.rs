@@ -4,9 +4,11 @@
 
 use std::fs;
 use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
+
+use tempfile::NamedTempFile;
 
 use crate::binary::executable;
 use crate::folder::Folder;
@@ -108,23 +110,48 @@ fn use_cluster(folder: &Folder, port: u16, partitions: usize) {
     folder.write("project.yml", project);
 }
 
-/// Starts a run on the cluster.
-fn start(folder: &Folder, words: &[&str]) -> Child {
-    let mut run = executable(folder);
-    run.args(["--debug", "run", "--target", "grid"]).args(words);
-    run.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+/// A run at work. What it says goes into a file, so that it never waits for a reader.
+struct Run {
+    process: Child,
+    said: NamedTempFile,
 }
 
-/// What a run says.
-fn talk(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
+/// Starts a run on the cluster.
+fn start(folder: &Folder, words: &[&str]) -> Run {
+    let said = NamedTempFile::new().unwrap();
+    let mut run = executable(folder);
+    run.args(["--debug", "run", "--target", "grid"]).args(words);
+    let process = run.stdout(Stdio::null()).stderr(said.reopen().unwrap()).spawn().unwrap();
+    Run { process, said }
+}
+
+impl Run {
+    /// Waits until the run has committed its first table of the cluster: then it is in the middle of its work.
+    fn await_middle(&mut self) {
+        let start = Instant::now();
+        while models(&self.talk(), "built on the cluster").len() < 3 {
+            assert!(start.elapsed() < PATIENCE && self.process.try_wait().unwrap().is_none(), "{}", self.talk());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// What it has said, without what the engine says of each step.
+    fn talk(&self) -> String {
+        let said = String::from_utf8_lossy(&fs::read(self.said.path()).unwrap()).into_owned();
+        said.lines().filter(|line| !line.contains(" DEBUG ")).collect::<Vec<_>>().join("\n")
+    }
+
+    /// Its exit code and what it has said; `None` if a signal has ended it.
+    fn end(mut self) -> (Option<i32>, String) {
+        let code = self.process.wait().unwrap().code();
+        (code, self.talk())
+    }
 }
 
 /// A run that ends well, and what it says.
 fn run(folder: &Folder, words: &[&str]) -> String {
-    let output = start(folder, words).wait_with_output().unwrap();
-    let talk = talk(&output);
-    assert!(output.status.success(), "{talk}");
+    let (code, talk) = start(folder, words).end();
+    assert_eq!(code, Some(0), "{talk}");
     talk
 }
 
@@ -163,18 +190,11 @@ fn every_slice_of_the_sample_has_the_digest_of_this_machine_with_1_2_and_8_parti
     // A second run finds nothing to do; two at once do not disturb each other.
     assert!(models(&run(&folder, &[]), "built on the cluster").is_empty());
     let both = [(); 2].map(|()| start(&folder, &["--full-refresh"]));
-    for child in both {
-        let output = child.wait_with_output().unwrap();
-        assert!(output.status.success(), "{}", talk(&output));
+    for one in both {
+        let (code, talk) = one.end();
+        assert_eq!(code, Some(0), "{talk}");
     }
     check(&folder);
-}
-
-/// How long a run takes that nobody disturbs.
-fn undisturbed(folder: &Folder) -> Duration {
-    let start = Instant::now();
-    run(folder, &["--full-refresh"]);
-    start.elapsed()
 }
 
 /// Makes every file of the lake ten days older.
@@ -198,14 +218,13 @@ fn an_executor_that_is_killed_or_stopped_leaves_right_tables_and_no_file_that_gc
     for name in ["KILL", "STOP"] {
         let cluster = Cluster::start(&folder, 2);
         use_cluster(&folder, cluster.port, 4);
-        let usual = undisturbed(&folder);
-        let disturbed = start(&folder, &["--full-refresh"]);
-        std::thread::sleep(usual / 2);
+        run(&folder, &["--full-refresh"]);
+        let mut disturbed = start(&folder, &["--full-refresh"]);
+        disturbed.await_middle();
         signal(&cluster.executors[0], name);
-        let output = disturbed.wait_with_output().unwrap();
         // The other executor does all of the work, or the run says what went wrong and changes nothing more.
-        let talk = talk(&output);
-        assert!([Some(0), Some(1), Some(3)].contains(&output.status.code()), "{talk}");
+        let (code, talk) = disturbed.end();
+        assert!([Some(0), Some(1), Some(3)].contains(&code), "{talk}");
         if name == "STOP" {
             // It goes on with what was taken from it: its files are nobody's.
             signal(&cluster.executors[0], "CONT");
@@ -231,20 +250,18 @@ fn a_scheduler_that_dies_ends_the_run_and_the_next_builds_what_is_missing() {
     folder.karat(&["run", "--quiet"]);
     let mut cluster = Cluster::start(&folder, 1);
     use_cluster(&folder, cluster.port, 4);
-    let usual = undisturbed(&folder);
+    run(&folder, &["--full-refresh"]);
     check(&folder);
-    let disturbed = start(&folder, &["--full-refresh"]);
-    std::thread::sleep(usual / 2);
+    let mut disturbed = start(&folder, &["--full-refresh"]);
+    disturbed.await_middle();
     cluster.scheduler.kill().unwrap();
-    let output = disturbed.wait_with_output().unwrap();
-    let talk = talk(&output);
-    assert_eq!(output.status.code(), Some(3), "{talk}");
+    let (code, talk) = disturbed.end();
+    assert_eq!(code, Some(3), "{talk}");
     assert!(talk.contains("does not answer"), "{talk}");
     // What was committed is right, and the rest is as it was.
     check(&folder);
     drop(cluster);
-    let away = start(&folder, &["--full-refresh"]).wait_with_output().unwrap();
-    assert_eq!(away.status.code(), Some(3));
+    assert_eq!(start(&folder, &["--full-refresh"]).end().0, Some(3));
     let cluster = Cluster::start(&folder, 1);
     use_cluster(&folder, cluster.port, 4);
     run(&folder, &["--full-refresh"]);
@@ -258,12 +275,12 @@ fn a_run_that_is_interrupted_cancels_its_jobs() {
     folder.karat(&["run", "--quiet"]);
     let cluster = Cluster::start(&folder, 1);
     use_cluster(&folder, cluster.port, 4);
-    let usual = undisturbed(&folder);
-    let stopped = start(&folder, &["--full-refresh"]);
-    std::thread::sleep(usual / 2);
-    signal(&stopped, "INT");
-    let output = stopped.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(130), "{}", talk(&output));
+    run(&folder, &["--full-refresh"]);
+    let mut stopped = start(&folder, &["--full-refresh"]);
+    stopped.await_middle();
+    signal(&stopped.process, "INT");
+    let (code, talk) = stopped.end();
+    assert_eq!(code, Some(130), "{talk}");
     check(&folder);
     // The one slot is free again: another run does not wait for the jobs of the first.
     run(&folder, &["--full-refresh"]);
