@@ -9,6 +9,8 @@ use super::keys::AmbiguousKey;
 use super::missing::{NotBuilt, UnreadableTable};
 use super::versions::SnapshotFault;
 use crate::analyze::{ArithmeticFault, CastFault, TooLarge, fact_and_remedy, without_catalogs};
+#[cfg(feature = "cluster")]
+use crate::cluster::{ClusterFault, TaskFailure};
 use crate::diag::{Code, Diagnostic};
 use crate::engine::{DamagedFile, OtherColumns};
 use crate::failure::{Failure, help_for_open_files, source_storage, storage};
@@ -63,13 +65,8 @@ fn described(error: &DataFusionError) -> Failure {
         return Failure::from(&*unreadable.0);
     }
     #[cfg(feature = "cluster")]
-    if let Some(failure) = found_below::<crate::cluster::TaskFailure>(error) {
-        return of_task(failure);
-    }
-    #[cfg(feature = "cluster")]
-    if let Some(fault) = found_below::<crate::cluster::ClusterFault>(error) {
-        let diagnostic = Diagnostic::error(Code::RunFailed, fault.to_string()).help(fault.help());
-        return if fault.may_pass() { Failure::World(diagnostic) } else { Failure::Project(diagnostic) };
+    if let Some(failure) = of_cluster(error) {
+        return failure;
     }
     if let DataFusionError::External(external) = root
         && let Some(other) = external.downcast_ref::<OtherColumns>()
@@ -103,14 +100,19 @@ fn described(error: &DataFusionError) -> Failure {
     }
 }
 
-/// What a task of a cluster says of itself.
+/// What is wrong with a cluster, or what one of its tasks says of itself.
 #[cfg(feature = "cluster")]
-fn of_task(failure: &crate::cluster::TaskFailure) -> Failure {
+fn of_cluster(error: &DataFusionError) -> Option<Failure> {
+    if let Some(fault) = found_below::<ClusterFault>(error) {
+        let diagnostic = Diagnostic::error(Code::RunFailed, fault.to_string()).help(fault.help());
+        return Some(if fault.may_pass() { Failure::World(diagnostic) } else { Failure::Project(diagnostic) });
+    }
+    let failure = found_below::<TaskFailure>(error)?;
     let code = Code::parse(&failure.code).unwrap_or(Code::RunFailed);
     let diagnostic = Diagnostic::error(code, failure.message.clone());
     let diagnostic = failure.notes.iter().fold(diagnostic, |diagnostic, note| diagnostic.note(note.clone()));
     let diagnostic = failure.helps.iter().fold(diagnostic, |diagnostic, help| diagnostic.help(help.clone()));
-    if failure.may_pass { Failure::World(diagnostic) } else { Failure::Project(diagnostic) }
+    Some(if failure.may_pass { Failure::World(diagnostic) } else { Failure::Project(diagnostic) })
 }
 
 /// The engine's own message; karat's say after a colon what to write.
