@@ -55,9 +55,9 @@ macro_rules! commands {
 
             /// The command line with the flags of the command that has this name. Those of the others wait until somebody asks:
             /// forty commands have some five hundred flags, which would be half of the time that `karat ls` takes to begin.
-            pub fn set_up(root: clap::Command, name: &str) -> clap::Command {
+            pub fn with_flags_of(name: &str, root: clap::Command) -> clap::Command {
                 $(if name == in_kebab_case(stringify!($variant)) {
-                    return root.mut_subcommand(name, set_up::<$args>);
+                    return root.mut_subcommand(name, with_flags::<$args>);
                 })*
                 root
             }
@@ -66,7 +66,7 @@ macro_rules! commands {
 }
 
 /// A command with its flags, which come before those that all commands share, as its help shows them.
-fn set_up<Args: clap::Args>(waiting: clap::Command) -> clap::Command {
+fn with_flags<Args: clap::Args>(waiting: clap::Command) -> clap::Command {
     let about = waiting.get_about().cloned();
     Args::augment_args(waiting.defer(|command| command)).about(Resettable::from(about)).long_about(None)
 }
