@@ -11,7 +11,7 @@ use crate::check::StoredByDefault;
 use crate::day::{Grain, TimeRange, WrittenTime};
 use crate::diag::{Code, Diagnostic};
 use crate::execute::EngineSettings;
-use crate::pipeline::DeferRequest;
+use crate::pipeline::{DeferRequest, QueryEngine};
 use crate::select::{IndirectSelection, SelectionRequest};
 use crate::shown::RowFormat;
 use crate::terminal::LogFormat;
@@ -163,6 +163,17 @@ impl ValueEnum for LogFormat {
 impl ValueEnum for RowFormat {
     fn value_variants<'a>() -> &'a [RowFormat] {
         const VARIANTS: [RowFormat; 4] = RowFormat::ALL;
+        &VARIANTS
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.word()).help(self.summary()))
+    }
+}
+
+impl ValueEnum for QueryEngine {
+    fn value_variants<'a>() -> &'a [QueryEngine] {
+        const VARIANTS: [QueryEngine; 6] = QueryEngine::ALL;
         &VARIANTS
     }
 

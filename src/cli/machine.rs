@@ -27,8 +27,19 @@ fn read(path: &str) -> Option<String> {
     std::fs::read_to_string(path).ok()
 }
 
-/// A number of bytes as people write it: `800MB`, `1.5 GiB`, `60%` of the machine.
+/// The memory of a command: `800MB`, `1.5 GiB`, `60%` of the machine.
 pub(crate) fn parse_memory(text: &str) -> Result<usize, String> {
+    match parse_size(text)? {
+        ..MIN_MEMORY => Err("less than 16 MiB is too little for any model".to_owned()),
+        bytes => Ok(bytes),
+    }
+}
+
+/// Less memory than this is never enough.
+const MIN_MEMORY: usize = 16 << 20;
+
+/// A number of bytes as people write it, at least one.
+pub(crate) fn parse_size(text: &str) -> Result<usize, String> {
     let text = text.trim();
     let split = text.find(|letter: char| !letter.is_ascii_digit() && letter != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(split);
@@ -45,8 +56,8 @@ pub(crate) fn parse_memory(text: &str) -> Result<usize, String> {
         other => return Err(format!("`{other}` is not a unit: use MB, GB, MiB, GiB or %")),
     };
     let bytes = number * factor;
-    if bytes < 16.0 * 1024.0 * 1024.0 {
-        return Err("less than 16 MiB is too little for any model".to_owned());
+    if bytes < 1.0 {
+        return Err("it must be at least one byte".to_owned());
     }
     Ok(bytes as usize)
 }
@@ -62,5 +73,7 @@ mod tests {
         assert!(parse_memory("10").is_err());
         assert!(parse_memory("many").is_err());
         assert!(parse_memory("5 parsecs").is_err());
+        assert_eq!(parse_size("10"), Ok(10));
+        assert!(parse_size("0 MB").is_err());
     }
 }
