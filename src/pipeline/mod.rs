@@ -78,7 +78,7 @@ pub(crate) use crate::run::{FileSum, Optimized, OptimizedFiles};
 pub(crate) use crate::store::{
     Collection, Health, HealthFinding, KeptRuns, Lake, LocalBackend, Orphan, Removal, Restoration, Restored,
 };
-pub(crate) use crate::table::{Conversions, SliceKey, SliceSet};
+pub(crate) use crate::table::{Conversions, SliceSet};
 pub(crate) use artifacts::{ArtifactRequest, Artifacts, remove_artifacts};
 pub(crate) use charts::{ChartDrawer, ChartFiles, PlannedChart, charts_of, scope_of_charts};
 pub(crate) use clone::{CloneOutcome, CloneRequest, ClonedTable, clone_tables};

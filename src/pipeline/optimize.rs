@@ -113,6 +113,7 @@ impl<'a> PlannedUpkeep<'a> {
         let mut failed = None;
         for table in &self.tables {
             if table.partitions().is_empty() {
+                // An interrupted call may have committed it and not come to its release.
                 shown.add(table.model, &table.state);
                 continue;
             }
@@ -124,6 +125,7 @@ impl<'a> PlannedUpkeep<'a> {
                     }
                     tell(&table.model.name, &optimized);
                 }
+                // What was committed is released all the same: else its old files would be kept for as long as nothing is built.
                 Err(failure) => {
                     failed = Some(failure);
                     break;

@@ -59,6 +59,7 @@ pub(crate) async fn registration<'r>(
     }
     let mut tables = Vec::new();
     for (name, state) in states {
+        // Whoever reads the log finds out by itself.
         if shown != ShownTables::Newest {
             refuse_lost_files(lake, &name, &state).await?;
         }
@@ -111,6 +112,7 @@ async fn states(
     };
     let mut states = BTreeMap::new();
     for name in names {
+        // A release is read once: tables of two releases may not belong together.
         let Some(released) = found.release.tables.get(&name.key()) else { continue };
         let state = match lake.at_version(name, released.version).await {
             // The log does not reach back so far.

@@ -108,6 +108,7 @@ fn partitions(
             by_partition.entry(&file.partition).or_default().push(file);
         }
     }
+    // One small file is as few as there can be.
     let least = if options.rewrites { 1 } else { options.least_files.max(2) };
     by_partition.retain(|_, files| files.len() >= least);
     let event_time = model.event_time();

@@ -86,6 +86,7 @@ impl Statements for Trino {
     fn table(&self, of: &Registration<'_>, table: &RegisteredTable) -> Result<String, CannotRegister> {
         let catalog = Trino::catalog(of);
         let schema = table.name.schema.as_str();
+        // Nothing drops a table first: under this name there may be one whose files would go with it.
         let mut statements = format!(
             "CALL {}.system.register_table(schema_name => {}, table_name => {}, table_location => {});\n",
             double_quoted(catalog),
@@ -122,6 +123,7 @@ impl Statements for Athena {
                 help: "choose a target whose lake is in a bucket of AWS: `--target`".to_owned(),
             });
         }
+        // A view over the newest version would be another state than was asked for.
         if of.shown != ShownTables::Newest {
             return Err(CannotRegister {
                 message: "Athena reads the newest version of a table only, and none of a release".to_owned(),

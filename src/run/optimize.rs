@@ -93,6 +93,7 @@ impl RunContext<'_> {
         let staged = Staged::new(self.catalog.lake.stage(&model.table)?);
         let job = WriteJob { model, joins: Joins::Hash, name: &token, staged: &staged };
         let rewriting = self.rewrite(job, partitions, options).await?;
+        // Nothing that was written is part of a version yet: it is removed when `staged` is dropped.
         if rewriting.files.is_empty() {
             return Ok(Optimized::NoFewer);
         }
@@ -114,6 +115,7 @@ impl RunContext<'_> {
                 Ok(Optimized::Committed(OptimizedFiles::new(state, &rewritten)))
             }
             Ok(Rearranged::Overtaken(state)) => {
+                // No version will ever name them.
                 drop(staging.map(Staged::new));
                 Ok(Optimized::Overtaken(state.version))
             }
@@ -139,6 +141,7 @@ impl RunContext<'_> {
             let name = format!("{}-{index}", job.name);
             let plan = own_rows(&reader, job.model, group.clone(), Bound::Whole)?;
             let written = self.write_plan(&reader, job.named(&name), &plan).await?;
+            // Rows that do not fit into memory are sorted in parts, each a file: then nothing is gained.
             if !options.rewrites && written.files.len() >= group.len() {
                 continue;
             }

@@ -61,6 +61,8 @@ impl Lake {
         let log = self.log(name)?;
         let mut base = Arc::clone(&change.base);
         let mut rewritten = change.rewritten;
+        // Optimistic concurrency, as for builds, but without an order of provenances: nothing was computed, so there is nothing
+        // to compare. What counts is whether the files that were read are still those of the table.
         for _ in 0..MOST_LOSSES {
             let Some(ledger) = base.rearranged_ledger(change.layout, files_after(&base, &rewritten)) else {
                 return Ok(Rearranged::Overtaken(base));
@@ -74,6 +76,7 @@ impl Lake {
             if let Some(what) = newer.unsupported() {
                 return Err(StoreError::Unsupported { table: log.folder.to_string(), what });
             }
+            // All or nothing of a group: its new file holds the rows of all its old ones.
             rewritten.retain(|files| has_all(&newer, &files.remove));
             if rewritten.is_empty() || !is_written_alike(&change.base, &newer) {
                 return Ok(Rearranged::Overtaken(newer));
@@ -118,6 +121,7 @@ impl CommitAttempt<'_> {
         let CommitAttempt { log, base, .. } = self;
         let committer = self.lake.committer();
         let (ledger, object) = ledger.stored_on(base.known_ledger().map(Arc::as_ref));
+        // Before the log names it. If the commit fails, it is an object that nobody names.
         log.put_content(&object.name.path(), object.bytes).await?;
         let remove: Vec<DataFile> = self.rewritten.iter().flat_map(|files| files.remove.iter().cloned()).collect();
         let add: Vec<DataFile> = self.rewritten.iter().flat_map(|files| files.add.iter().cloned()).collect();

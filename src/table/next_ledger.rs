@@ -27,6 +27,7 @@ impl TableState {
     ) -> Option<Ledger> {
         let known = self.known_ledger()?;
         let version = self.version.next();
+        // Work that covers no slice: every entry is one that stays. All files are hashed, because any slice may have others now.
         let work = Work::new(layout.clone(), Domain::Slices(SliceSet::default()), no_provenance());
         let changed_externally = self.changed_externally(layout);
         let digests = layout.digests(files);
