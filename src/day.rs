@@ -321,8 +321,12 @@ pub fn parse_stored(text: &str) -> Option<NaiveDateTime> {
     })
 }
 
-/// A time in UTC, or with the offset that is written behind it.
-pub(crate) fn parse_moment(text: &str) -> Result<DateTime<Utc>, String> {
+/// A moment as people write it: `2023-05-01`, `2023-05-01T08:00:00` in UTC, or with an offset behind it.
+///
+/// # Errors
+///
+/// How to write one, if the text is none.
+pub fn parse_moment(text: &str) -> Result<DateTime<Utc>, String> {
     if let Ok(time) = DateTime::parse_from_rfc3339(text) {
         return Ok(time.to_utc());
     }

@@ -33,7 +33,11 @@ pub fn bytes(count: u64) -> String {
 }
 
 /// A number of bytes as people write it, at least one: `800MB`, `1.5 GiB`, or `60%` of a whole, if there is one.
-pub(crate) fn parse_bytes(text: &str, whole: Option<usize>) -> Result<usize, String> {
+///
+/// # Errors
+///
+/// What is wrong with the text, as the end of a sentence.
+pub fn parse_bytes(text: &str, whole: Option<usize>) -> Result<usize, String> {
     let text = text.trim();
     let split = text.find(|letter: char| !letter.is_ascii_digit() && letter != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(split);

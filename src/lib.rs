@@ -21,6 +21,8 @@ pub mod graph;
 pub mod select;
 // The engine line: below it the engine may be named.
 #[cfg(feature = "engine")]
+mod memory;
+#[cfg(feature = "engine")]
 mod locked;
 #[cfg(feature = "engine")]
 mod shown;

@@ -2,6 +2,7 @@
 
 use std::num::NonZero;
 use std::panic::resume_unwind;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
@@ -9,9 +10,25 @@ use std::thread;
 /// their ends.
 pub(crate) const DEEP_STACK: usize = 256 * 1024 * 1024;
 
+/// Threads that can run at once. The system is asked once: it reads the limits of a container from several files.
+pub(crate) fn cores() -> usize {
+    static CORES: OnceLock<usize> = OnceLock::new();
+    *CORES.get_or_init(|| thread::available_parallelism().map_or(1, NonZero::get))
+}
+
 /// Does the work for every item, and gives the results in the order of the items. The calling thread takes part.
 pub(crate) fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let workers = thread::available_parallelism().map_or(1, NonZero::get).min(items.len());
+    in_parallel_from(1, items, work)
+}
+
+/// Like [`in_parallel`], for short pieces of work: a thread is started for so many of them, since less work than that costs
+/// more to hand over than to do.
+pub(crate) fn in_parallel_from<T: Sync, R: Send>(
+    for_a_thread: usize,
+    items: &[T],
+    work: impl Fn(&T) -> R + Sync,
+) -> Vec<R> {
+    let workers = cores().min(items.len().div_ceil(for_a_thread));
     if workers <= 1 {
         return items.iter().map(work).collect();
     }

@@ -13,6 +13,7 @@ use crate::execute::{Engine, EngineSettings};
 use crate::failure::Failure;
 use crate::host::{OsHost, WithoutProject};
 use crate::name::{ModelName, NodeKind, UnitTestName};
+use crate::parallel::cores;
 use crate::pipeline::{
     self, ArtifactRequest, Artifacts, Catalog, Compiled, DeferRequest, EndedRun, Lake, LakeOpener, Loaded,
     ObservationScope, Query, RecordedRun, RunEnd, RunMoment, StoppedModels, TestedSelection, Workspace, Writers,
@@ -250,7 +251,7 @@ impl App<'_> {
     pub fn unit_tests(&self, compiled: &Compiled, selection: &Selection) -> Result<Vec<UnitTestResult>, Exit> {
         let names: BTreeSet<&UnitTestName> = selection.unit_tests().collect();
         let mut sink = Sink::default();
-        let results = pipeline::run_unit_tests(compiled, &names, super::machine::cores(), &mut sink);
+        let results = pipeline::run_unit_tests(compiled, &names, cores(), &mut sink);
         self.tell(&mut sink, &compiled.loaded.files)?;
         let results = results.map_err(|_reported| Exit::Failed)?;
         let progress = Progress::new(self.console);
@@ -269,7 +270,7 @@ impl App<'_> {
     pub fn engine(&self, loaded: &Loaded, lake: &Lake, args: &EngineArgs) -> Result<Engine, Exit> {
         let settings = EngineSettings {
             memory: args.memory(),
-            partitions: super::machine::cores(),
+            partitions: cores(),
             part_rows: args.part_rows,
             lake: lake.objects().clone(),
         };

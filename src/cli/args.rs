@@ -6,11 +6,11 @@ use chrono::{DateTime, Utc};
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 
-use super::machine;
 use crate::check::StoredByDefault;
 use crate::day::{Grain, TimeRange, WrittenTime, parse_moment};
 use crate::diag::{Code, Diagnostic};
 use crate::execute::EngineSettings;
+use crate::memory;
 use crate::pipeline::{DeferRequest, QueryEngine};
 use crate::select::{IndirectSelection, SelectionRequest};
 use crate::shown::RowFormat;
@@ -215,7 +215,7 @@ impl DeferArgs {
 #[command(next_help_heading = "Machine")]
 pub(crate) struct EngineArgs {
     /// Memory limit for sorts, aggregations and joins: `800MB`, `4GiB`, `50%` of the machine [default: 60%]
-    #[arg(long, value_name = "SIZE", value_parser = machine::parse_memory)]
+    #[arg(long, value_name = "SIZE", value_parser = memory::parse_memory)]
     memory: Option<usize>,
     /// Input rows per part, where a large table can be built in parts
     #[arg(long, value_name = "ROWS", default_value_t = EngineSettings::USUAL_PART_ROWS)]
@@ -232,7 +232,7 @@ impl EngineArgs {
     /// Bytes.
     pub fn memory(&self) -> usize {
         const WITHOUT_AN_ANSWER: usize = 2 << 30;
-        self.memory.unwrap_or_else(|| machine::memory().map_or(WITHOUT_AN_ANSWER, |total| total / 10 * 6))
+        self.memory.unwrap_or_else(|| memory::memory().map_or(WITHOUT_AN_ANSWER, |total| total / 10 * 6))
     }
 }
 

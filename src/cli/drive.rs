@@ -7,9 +7,9 @@ use serde_json::json;
 use tokio::runtime::{Builder, Runtime};
 
 use super::exit::Exit;
-use super::machine;
 use crate::diag::{Code, Diagnostic};
 use crate::locked::Locked;
+use crate::parallel::cores;
 use crate::pipeline::Lake;
 use crate::span::SourceFiles;
 use crate::terminal::{Console, Tone};
@@ -70,7 +70,7 @@ impl Runtimes {
         }
         // Listening comes first: a signal between the start of the threads and the first wait must not end the process.
         let mut builder = Builder::new_multi_thread();
-        let runtime = started(console, builder.worker_threads(machine::cores()).thread_stack_size(WORKER_STACK))?;
+        let runtime = started(console, builder.worker_threads(cores()).thread_stack_size(WORKER_STACK))?;
         let stops = runtime.block_on(async { Stops::listen() });
         Ok(Driven { runtime, stops })
     }

@@ -152,15 +152,14 @@ fn is_typed(args: &[OsString], argument: &clap::Arg) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
     use crate::cli::CommandLine;
 
     fn translated(line: &str, variables: &[(&str, &str)]) -> (String, Option<String>) {
-        let args = line.split(' ').map(OsString::from).collect();
+        let args: Vec<OsString> = line.split(' ').map(OsString::from).collect();
         let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let found = translate(args, &variables, &CommandLine::command()).unwrap();
+        let command = CommandLine::typed(&args);
+        let found = translate(args, &variables, &command).unwrap();
         let words: Vec<&str> = found.args.iter().filter_map(|arg| arg.to_str()).collect();
         (words.join(" "), found.note)
     }
@@ -179,7 +178,7 @@ mod tests {
     #[test]
     fn a_flag_that_would_change_rows_is_refused() {
         let args = ["karat", "test", "--empty"].map(OsString::from).to_vec();
-        let error = translate(args, &BTreeMap::new(), &CommandLine::command()).unwrap_err();
+        let error = translate(args, &BTreeMap::new(), &CommandLine::complete()).unwrap_err();
         assert!(error.to_string().contains("karat compile"), "{error}");
     }
 

@@ -7,7 +7,6 @@ mod drive;
 mod exit;
 mod faults;
 mod habits;
-mod machine;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -50,6 +49,25 @@ struct CommandLine {
     global: GlobalArgs,
 }
 
+impl CommandLine {
+    /// The command line, with the flags of the command among the words.
+    fn typed(words: &[OsString]) -> clap::Command {
+        let root = CommandLine::command();
+        let found = words.iter().skip(1).find_map(|word| root.find_subcommand(word));
+        match found.map(|found| found.get_name().to_owned()) {
+            Some(name) => Command::set_up(root, &name),
+            None => root,
+        }
+    }
+
+    /// The command line with the flags of all commands.
+    fn complete() -> clap::Command {
+        let root = CommandLine::command();
+        let names: Vec<String> = root.get_subcommands().map(|command| command.get_name().to_owned()).collect();
+        names.iter().fold(root, |root, name| Command::set_up(root, name))
+    }
+}
+
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     let world = match World::of_process() {
@@ -70,7 +88,7 @@ pub fn main() -> ExitCode {
 
 /// Runs one command line in process: data goes to `out`, talk to `err`. Gives the exit code.
 pub fn run_to(args: Vec<OsString>, world: World, out: &mut (dyn Write + Send), err: &mut (dyn Write + Send)) -> u8 {
-    let command = CommandLine::command().term_width(world.width.min(100));
+    let command = CommandLine::typed(&args).term_width(world.width.min(100));
     let translated = match habits::translate(args, &world.variables, &command) {
         Ok(translated) => translated,
         Err(error) => return usage(&error, &world, out, err),

@@ -270,7 +270,8 @@ pub(crate) fn load(
 ) -> Checked<Loaded> {
     let host = &*workspace.host;
     let found = project::read(host, files, sink)?.with_profile(host, request, sink)?;
-    let project = project::load(&found, files, request, sink)?;
+    let mut project = project::load(&found, files, request, sink)?;
+    template::settle_rivals(&mut project, files, host, sink)?;
     let rendered = template::render_models(&project, files, host, &mut Introspection::of(&project), sink)?;
     let dag = graph::build(&project, &rendered, sink)?;
     Ok(Loaded { workspace: workspace.clone(), project, rendered, dag, files: std::mem::take(files), other: None })

@@ -22,6 +22,7 @@ use crate::table::TableState;
 /// What is to be done with each table that exists, and what that was decided by.
 pub(crate) struct PlannedUpkeep<'a> {
     catalog: Catalog<'a>,
+    options: UpkeepOptions,
     pub tables: Vec<PlannedTable<'a>>,
 }
 
@@ -53,7 +54,7 @@ impl<'a> PlannedUpkeep<'a> {
         compiled: &'a Compiled,
         lake: &Lake,
         order: &[ModelName],
-        options: &UpkeepOptions,
+        options: UpkeepOptions,
     ) -> Result<Self, Vec<Failure>> {
         let models: Vec<&TypedModel> = order.iter().filter_map(|name| compiled.typed.get(name)).collect();
         let stored = models.iter().filter(|model| model.config.materialized.is_stored());
@@ -66,11 +67,11 @@ impl<'a> PlannedUpkeep<'a> {
                 return Err(vec![failure]);
             }
             if let Some(state) = catalog.state_of(&model.table) {
-                let upkeep = table_upkeep(model, &state, options);
+                let upkeep = table_upkeep(model, &state, &options);
                 tables.push(PlannedTable { model, state, upkeep });
             }
         }
-        Ok(Self { catalog, tables })
+        Ok(Self { catalog, options, tables })
     }
 
     /// What the plan amounts to: `12 files of 2 tables would become 3`.
@@ -94,12 +95,12 @@ impl<'a> PlannedUpkeep<'a> {
         self,
         compiled: &Compiled,
         engine: Engine,
-        options: &UpkeepOptions,
         observer: &dyn Observer,
         tell: &dyn Fn(&ModelName, &Optimized),
     ) -> Result<OptimizeTotals, Failure> {
         let host = compiled.loaded.workspace.host.clone();
         let lake = self.catalog.lake.clone();
+        let options = self.options;
         let newest = lake.newest_release().await?;
         let is_work = self.tables.iter().any(|table| !table.partitions().is_empty());
         if is_work {
@@ -117,7 +118,7 @@ impl<'a> PlannedUpkeep<'a> {
                 shown.add(table.model, &table.state);
                 continue;
             }
-            match context.optimize(table.model, &table.state, table.partitions(), options).await {
+            match context.optimize(table.model, &table.state, table.partitions(), &options).await {
                 Ok(optimized) => {
                     totals.add(&optimized);
                     if let Optimized::Committed(files) = &optimized {

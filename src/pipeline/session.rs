@@ -40,7 +40,7 @@ pub struct SessionOptions {
 impl Default for SessionOptions {
     /// Any number of writers, 2 GiB, all cores, and two models at a time.
     fn default() -> Self {
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = crate::parallel::cores();
         Self { writers: Writers::Many, memory: 2 << 30, threads, models_at_once: 2 }
     }
 }

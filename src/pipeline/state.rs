@@ -95,7 +95,7 @@ impl Loaded {
         let stored = self.stored_manifest(folder)?;
         let now = self.manifest();
         let now = now.map_err(|error| unreadable(folder, artifact, &format!("cannot be compared: {error}")))?;
-        let mut packages: Vec<&str> = self.project.packages.iter().map(String::as_str).collect();
+        let mut packages: Vec<&str> = self.project.packages.keys().map(String::as_str).collect();
         packages.push(&self.project.name.value);
         for (id, changes) in stored.changes(&now, &packages) {
             known.entry(id).or_default().changes = Some(changes);

@@ -82,7 +82,8 @@ impl ProjectFolders {
         let of_kinds =
             [(&self.models, NodeKind::Model), (&self.seeds, NodeKind::Seed), (&self.snapshots, NodeKind::Snapshot)];
         for (folders, kind) in of_kinds {
-            folders.warn_of_unmatched(project, models.values().filter(|model| model.kind() == kind), sink);
+            let all = models.values().flat_map(|model| std::iter::once(model).chain(&model.rivals));
+            folders.warn_of_unmatched(project, all.filter(|model| model.kind() == kind), sink);
         }
     }
 }
@@ -148,10 +149,11 @@ impl FoundModels {
     }
 
     /// Adds a model, a seed or a snapshot, whose name must be new: all share one name space. One that the project file
-    /// disables makes room for another, as a project disables what it replaces of a package.
+    /// disables makes room for another, as a project disables what it replaces of a package. Models of one name may all but one
+    /// switch themselves off, which only their templates tell.
     fn add(&mut self, model: Model, sink: &mut Sink) {
         let lower = model.name.as_str().to_lowercase();
-        let first = self.names.get(&lower).and_then(|name| self.models.get(name));
+        let first = self.names.get(&lower).and_then(|name| self.models.get_mut(name));
         let Some(first) = first.filter(|first| !is_disabled(first)) else {
             if let Some(disabled) = self.names.insert(lower, model.name.clone()) {
                 self.models.remove(&disabled);
@@ -160,6 +162,10 @@ impl FoundModels {
             return;
         };
         if is_disabled(&model) {
+            return;
+        }
+        if first.name == model.name && first.kind() == NodeKind::Model && model.kind() == NodeKind::Model {
+            first.rivals.push(model);
             return;
         }
         let mut kinds = [first.kind(), model.kind()];
@@ -247,6 +253,7 @@ fn model_called(name: ModelName, folder_schema: SchemaName, path: &[&str], place
         package: package.name.as_str().to_owned(),
         seed: None,
         snapshot: None,
+        rivals: Vec::new(),
         folder_schema,
         file: found.file,
         path: found.path.clone(),

@@ -11,7 +11,7 @@ use super::found_models::{FoundModels, PackageFiles, ProjectFolders, PropertiesF
 use super::generic_test::TestCalls;
 use super::model::{Model, SingularTest};
 use super::node::{Node, YamlFields};
-use super::package::{Package, macro_files, package_vars, packages_of, project_name, search_orders};
+use super::package::{Package, macro_files, package_vars, packages_of, project_name, search_orders, version_of};
 use super::resources::{DeclaredResources, DeclaringFile};
 use super::rewrites::SqlReading;
 use super::source_files::inside;
@@ -115,14 +115,14 @@ fn load_with_faults(
         name,
         reading,
         target_path: target_path(&fields, sink),
-        version: fields.read("version", Node::expect_any_text, sink).map(|version| version.value),
+        version: version_of(&fields, sink),
         models,
         disabled,
         sources: declared_sources.located,
         tables: declared_sources.tables,
         source_properties: declared_sources.properties,
         docs,
-        packages: names_of(&packages),
+        packages: versions_of(&packages),
         search_orders: search_orders(&fields, sink),
         macro_files,
         singular_tests,
@@ -198,8 +198,8 @@ fn run_hooks(project: &str, fields: &YamlFields<'_>, packages: &[Package<'_>], s
     hooks
 }
 
-fn names_of(packages: &[Package<'_>]) -> Vec<String> {
-    packages.iter().map(|package| package.name.as_str().to_owned()).collect()
+fn versions_of(packages: &[Package<'_>]) -> BTreeMap<String, Option<String>> {
+    packages.iter().map(|package| (package.name.as_str().to_owned(), package.version.clone())).collect()
 }
 
 /// The folder for what karat writes beside tables. A project says nothing of other places on the machine.

@@ -148,8 +148,8 @@ pub struct Project {
     pub source_properties: BTreeMap<TableName, SourceProperties>,
     /// The blocks of documentation, which descriptions name.
     pub docs: Vec<DocBlock>,
-    /// The packages in it, by name.
-    pub packages: Vec<String>,
+    /// The packages in it, with the version that each says of itself.
+    pub packages: BTreeMap<String, Option<String>>,
     /// Where `adapter.dispatch()` looks for the macros of a package, where the project file says so.
     pub search_orders: BTreeMap<String, Vec<String>>,
     /// The files below the macro paths, those of the project first, sorted by path; then those of packages.
@@ -202,6 +202,13 @@ pub fn yaml_without_places(text: &str, file: FileId, sink: &mut Sink) -> Checked
 }
 
 impl Project {
+    /// The packages and the project itself, with their versions.
+    pub(crate) fn installed(&self) -> BTreeMap<String, Option<String>> {
+        let mut all = self.packages.clone();
+        all.insert(self.name.value.clone(), self.version.clone());
+        all
+    }
+
     /// The name space of the project's own nodes.
     pub fn package(&self) -> PackageName {
         PackageName::parse(&self.name.value).expect("the name of a project that was loaded is valid")

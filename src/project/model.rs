@@ -45,6 +45,8 @@ pub struct Model {
     pub constraints: Vec<Constraint>,
     /// Which version of which model it is. `None` for a model without versions.
     pub version: Option<ModelVersion>,
+    /// Other files of its name, until it is known which of them all leaves itself switched on.
+    pub rivals: Vec<Model>,
     /// Where the properties file describes the model.
     pub described_at: Option<Span>,
     /// The keys of its description as they were written, but for columns and tests: artifacts repeat them.
@@ -55,6 +57,17 @@ impl Model {
     /// What a contract says of its rows: first the columns, then the model as a whole.
     pub fn all_constraints(&self) -> impl Iterator<Item = &Constraint> {
         self.columns.iter().flat_map(|column| &column.constraints).chain(&self.constraints)
+    }
+
+    /// Puts another file of its name into its place. What YAML says of the name holds for whichever file it is.
+    pub(crate) fn give_way_to(&mut self, rival: usize) {
+        let Model { package, folder_schema, file, path, fqn, settings, .. } = self.rivals.swap_remove(rival);
+        self.package = package;
+        self.folder_schema = folder_schema;
+        self.file = file;
+        self.path = path;
+        self.fqn = fqn;
+        self.settings = settings;
     }
 
     pub fn kind(&self) -> NodeKind {

@@ -23,6 +23,7 @@ pub(super) struct Package<'a> {
     pub(super) models: ConfigFolder,
     pub(super) seeds: ConfigFolder,
     pub(super) snapshots: ConfigFolder,
+    pub(super) version: Option<String>,
     vars: BTreeMap<String, Value>,
 }
 
@@ -43,9 +44,15 @@ pub(super) fn packages_of<'a>(files: &'a ProjectFiles, project: &Spanned<String>
         let seeds = ConfigFolder::read("seeds", &fields, &name.value, sink);
         let snapshots = ConfigFolder::read("snapshots", &fields, &name.value, sink);
         let vars = vars::read_project(&fields, &name.value, sink);
-        packages.push(Package { name: schema, files, models, seeds, snapshots, vars });
+        let version = version_of(&fields, sink);
+        packages.push(Package { name: schema, files, models, seeds, snapshots, version, vars });
     }
     packages
+}
+
+/// The version that a project file says.
+pub(super) fn version_of(fields: &YamlFields<'_>, sink: &mut Sink) -> Option<String> {
+    fields.read("version", Node::expect_any_text, sink).map(|version| version.value)
 }
 
 /// `dispatch:`, by the name space whose macros are searched.

@@ -6,6 +6,7 @@ use super::model::{Column, Model};
 use super::node::{Node, YamlFields};
 use super::resource::ModelVersions;
 use super::schema::{self, Keys};
+use super::settings::Settings;
 use super::{chart, constraint, data_test, model_versions};
 use crate::diag::{Checked, Code, Diagnostic, Severity, Sink, nearest};
 use crate::name::{ModelName, NodeKind};
@@ -84,14 +85,10 @@ pub(super) fn describe_model(model: &mut Model, name: &Spanned<String>, fields: 
     }
     model.described_at = Some(name.span);
     model.description = fields.description(sink);
-    // dbt takes both beside `config` as well.
-    for key in ["tags", "meta", "access", "group", "contract"] {
-        if let Some((key, node)) = fields.entries().iter().find(|(found, _)| found.value == key) {
-            model.settings.set_node(key, node, sink);
-        }
-    }
-    if let Some(config) = fields.get("config") {
-        model.settings.set_all(config, sink);
+    configure(&mut model.settings, fields, sink);
+    for rival in &mut model.rivals {
+        // What is wrong with it was said for the first.
+        configure(&mut rival.settings, fields, &mut Sink::default());
     }
     check_nested(fields, sink);
     // Charts are of karat alone: other tools that read artifacts know no such key.
@@ -101,6 +98,18 @@ pub(super) fn describe_model(model: &mut Model, name: &Spanned<String>, fields: 
     model.columns = columns(fields, sink);
     model.constraints = constraint::constraints(fields, None, sink);
     model.tests = data_test::read(fields, sink);
+}
+
+fn configure(settings: &mut Settings, fields: &YamlFields<'_>, sink: &mut Sink) {
+    // dbt takes these beside `config` as well.
+    for key in ["tags", "meta", "access", "group", "contract"] {
+        if let Some((key, node)) = fields.entries().iter().find(|(found, _)| found.value == key) {
+            settings.set_node(key, node, sink);
+        }
+    }
+    if let Some(config) = fields.get("config") {
+        settings.set_all(config, sink);
+    }
 }
 
 /// The keys below `docs` and `time_spine`, which only other tools read.

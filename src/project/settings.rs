@@ -138,10 +138,8 @@ const HARMLESS: [&str; 10] = [
 const HARMLESS_FOR_SEEDS: [&str; 5] = ["description", "docs", "event_time", "grants", "persist_docs"];
 
 const ONE_SELECT: &str = "a model is one SELECT; what runs before or after it belongs in a model of its own";
-const ALL_ROWS: &str = "files without rows of the batch's keys are not rewritten anyway; leave it out";
 
-const UNAVAILABLE: [(&str, &str); 6] = [
-    ("incremental_predicates", ALL_ROWS),
+const UNAVAILABLE: [(&str, &str); 5] = [
     ("post-hook", ONE_SELECT),
     ("post_hook", ONE_SELECT),
     ("pre-hook", ONE_SELECT),

@@ -137,9 +137,11 @@ fn external_location(fields: &YamlFields<'_>) -> Option<Spanned<String>> {
     owners.into_iter().find_map(|owner| owner.text("external_location", &mut Sink::default()))
 }
 
-/// dbt-duckdb's `external_location` as a place of files. It may be any expression of DuckDB there; here it is a path.
+/// dbt-duckdb's `external_location` as a place of files. It may be any expression of DuckDB there; here it is a path, or a call
+/// that reads one.
 pub(super) fn external_places(written: &Spanned<String>) -> Result<SourcePlaces, SourceLack> {
-    let path = written.value.trim().trim_matches('\'');
+    let text = written.value.trim();
+    let path = path_in_call(text).unwrap_or_else(|| text.trim_matches('\''));
     let places = SourcePlaces(Spanned::new(path.to_owned(), written.span));
     let is_call = path.contains('(');
     let is_elsewhere = (path.contains("://") && !path.starts_with("s3://")) || path.starts_with('/');
@@ -147,6 +149,29 @@ pub(super) fn external_places(written: &Spanned<String>) -> Result<SourcePlaces,
         return Err(SourceLack::Path(written.value.clone()));
     }
     Ok(places)
+}
+
+/// The path in `read_csv('…', header = true)` and the like. Returns `None` for what is not such a call, and for one with an option
+/// that files are not read by anyway.
+fn path_in_call(text: &str) -> Option<&str> {
+    const AS_EVER: [&str; 3] = ["auto_detect", "header", "union_by_name"];
+    let (function, arguments) = text.split_once('(')?;
+    let format = match function.trim_end().to_ascii_lowercase().as_str() {
+        "read_csv" | "read_csv_auto" => "csv",
+        "read_json" | "read_json_auto" | "read_ndjson" | "read_ndjson_auto" => "json",
+        "parquet_scan" | "read_parquet" => "parquet",
+        _ => return None,
+    };
+    let (path, options) = arguments.strip_suffix(')')?.trim().strip_prefix('\'')?.split_once('\'')?;
+    let mut options = options.split(',').map(str::trim);
+    let is_alone = options.next().is_some_and(str::is_empty);
+    let is_as_ever = |option: &str| {
+        option.split_once('=').is_some_and(|(name, value)| {
+            AS_EVER.contains(&name.trim().to_ascii_lowercase().as_str())
+                && ["1", "true"].contains(&value.trim().to_ascii_lowercase().as_str())
+        })
+    };
+    (is_alone && options.all(is_as_ever) && format_of_ending(path) == Some(format)).then_some(path)
 }
 
 /// What the columns of a table lack to be compiled against. Returns `None` if every one of them has a type.
@@ -210,6 +235,7 @@ pub(crate) struct LackText {
 
 #[cfg(test)]
 mod tests {
+    use super::path_in_call;
     use crate::project::SourceLack;
     use crate::project::testing::load;
 
@@ -263,5 +289,25 @@ sources:
                 ("d", SourceLack::Types { location: "data/d.csv".to_owned(), columns })
             ]
         );
+    }
+
+    #[test]
+    fn a_call_that_reads_a_path_is_that_path() {
+        for (call, path) in [
+            ("read_csv_auto('./jaffle-data/{name}.csv', header=1)", Some("./jaffle-data/{name}.csv")),
+            ("READ_CSV ( 'a.csv.gz' , HEADER = true, union_by_name=1 )", Some("a.csv.gz")),
+            ("read_parquet('a/*.parquet')", Some("a/*.parquet")),
+            ("read_ndjson_auto('a.jsonl')", Some("a.jsonl")),
+            ("read_csv('a.csv', delim = ';')", None),
+            ("read_csv('a.csv', header = false)", None),
+            ("read_csv('a.parquet')", None),
+            ("read_csv(['a.csv', 'b.csv'])", None),
+            ("read_csv('a.csv') where x", None),
+            ("read_csv('a.csv' || 'b')", None),
+            ("delta_scan('a')", None),
+            ("a.csv", None),
+        ] {
+            assert_eq!(path_in_call(call), path, "{call}");
+        }
     }
 }

@@ -131,7 +131,7 @@ impl Registration<'_> {
         let mark = engine.comment();
         let mut text = String::new();
         let mut comment = |line: &str| {
-            text.push_str(&format!("{mark} {}", visible(line, true)).trim_end().to_owned());
+            text.push_str(format!("{mark} {}", visible(line, true)).trim_end());
             text.push('\n');
         };
         comment(&format!(

@@ -177,7 +177,7 @@ fn same_rows(model: &TypedModel, state: &TableState, rewriting: &Rewriting) -> R
     let stays = |file: &&DataFile| !removed.contains(file.path.as_str());
     let partly: BTreeSet<Option<SliceKey>> =
         state.files.iter().filter(stays).map(|file| layout.slice_of(&file.partition)).collect();
-    let written = SliceMap::summed(rewriting.slices.iter().cloned().flatten());
+    let written = SliceMap::summed(rewriting.slices.iter().flatten().map(|(slice, rows)| (*slice, *rows)));
     let ledger = state.known_ledger();
     for (slice, rows) in &written {
         let key = if layout.shares_files() { None } else { Some(*slice) };

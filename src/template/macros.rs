@@ -101,7 +101,7 @@ impl Library {
         });
         let macro_files: Vec<MacroFile> = macro_files.collect();
         let by_name = definitions(project, &macro_files, files, sink)?;
-        let packages = project.packages.iter().cloned().chain([project.name.value.clone(), DBT_PACKAGE.to_owned()]);
+        let packages = project.packages.keys().cloned().chain([project.name.value.clone(), DBT_PACKAGE.to_owned()]);
         Ok(Library {
             files: macro_files,
             by_plain_name: by_plain_name(&by_name, project.reading.dialect),
@@ -227,7 +227,9 @@ impl Library {
             None => vec![from, &self.root, DBT_PACKAGE],
             Some(namespace) => match self.search_orders.get(namespace) {
                 Some(order) => order.iter().map(String::as_str).collect(),
-                None => vec![&self.root, namespace],
+                None if self.is_package(namespace) => vec![&self.root, namespace],
+                // dbt takes one that is no package for none.
+                None => vec![from, &self.root, DBT_PACKAGE],
             },
         };
         order.into_iter().find_map(|package| {

@@ -42,7 +42,7 @@ pub use rendered::{BrokenModel, Rendered, RenderedAnalysis};
 pub use source_map::SourceMap;
 pub use stage::{
     HookTemplate, RenderedHook, RenderedTest, RenderedText, TextFile, TextInputs, messages_of, render_hooks,
-    render_models, render_tested, render_text, render_texts, test_names, trace_models, trace_texts,
+    render_models, render_tested, render_text, render_texts, settle_rivals, test_names, trace_models, trace_texts,
 };
 
 use crate::day::Window;

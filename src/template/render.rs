@@ -25,6 +25,8 @@ pub(super) struct Facts {
     /// Where each model stands in the lake.
     pub tables: BTreeMap<ModelName, TableName>,
     pub sources: BTreeSet<TableName>,
+    /// The project and its packages, with the version that each says of itself.
+    pub installed: BTreeMap<String, Option<String>>,
     /// The models that have versions by what YAML says.
     pub versions: ModelVersions,
     /// The databases of the tables whose project says something else than the target.
@@ -177,6 +179,20 @@ pub(super) struct Record {
     pub results: BTreeMap<String, Value>,
     /// The value of a `return()` on its way to the call of its macro.
     pub returned: Option<Value>,
+    /// The texts of variables that are templates, as far as they refer to no table.
+    pub variables: BTreeMap<String, Value>,
+    /// The variables whose templates are being rendered, the outermost first.
+    pub open_variables: Vec<VariableFrame>,
+    /// How often templates of variables were rendered that refer to tables.
+    pub referring_variables: usize,
+}
+
+/// A variable whose template is being rendered.
+#[derive(Debug)]
+pub(super) struct VariableFrame {
+    pub name: String,
+    /// Where it was asked for.
+    pub site: Option<Span>,
 }
 
 impl Record {
@@ -298,6 +314,8 @@ impl Render {
     /// The place in the template itself: of this call, or of the call of the macro that it stands in.
     pub fn site_in_template(&self, site: Option<Span>) -> Span {
         let own = |span: &Span| span.file == self.file;
+        // A template in a variable stands in YAML, where no file of templates has it: what it does, its `var()` does.
+        let site = site.or_else(|| self.record().open_variables.first()?.site);
         let outermost = || self.record().calls.iter().filter_map(|frame| frame.site).find(own);
         site.filter(own).or_else(outermost).or(site).unwrap_or(Span::new(self.file, 0..0))
     }

@@ -19,7 +19,7 @@ pub(super) const LOAD: &str = "__load";
 /// What a macro of the project is called inside its own file, so that its plain name means the same everywhere.
 pub(super) const MACRO_PREFIX: &str = "m__";
 /// Functions of karat that must know where they are called.
-const PLACED: [&str; 3] = ["ref", "source", "config"];
+const PLACED: [&str; 4] = ["ref", "source", "config", "var"];
 
 /// Which macros there are.
 pub(super) trait MacroNames {

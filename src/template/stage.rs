@@ -7,6 +7,7 @@ mod nodes;
 mod operation;
 mod outline;
 mod places;
+mod rivals;
 mod tested;
 mod traced;
 mod waiting;
@@ -19,6 +20,7 @@ use minijinja::value::Serde;
 
 pub use hooks::{HookTemplate, RenderedHook, render_hooks};
 pub use operation::messages_of;
+pub use rivals::settle_rivals;
 pub use tested::{RenderedTest, render_tested};
 pub use traced::{RenderedText, trace_models, trace_texts};
 
@@ -177,6 +179,7 @@ fn facts(project: &Project, tables: BTreeMap<ModelName, TableName>, library: &Ar
         vars: values(&project.vars),
         package_vars: project.package_vars.iter().map(|(package, vars)| (package.clone(), values(vars))).collect(),
         sources,
+        installed: project.installed(),
         versions: project.versions.clone(),
         nodes: None,
         now: host.logical_time(),

@@ -11,11 +11,11 @@ struct Edge {
 }
 
 const EDGES: [Edge; 5] = [
-    // `machine.rs` asks the system how much memory there is.
+    // `memory.rs` asks the system how much memory there is.
     Edge {
         what: "files",
         words: &["fs", "tempfile", "File"],
-        homes: &["host/os.rs", "host/package_folder.rs", "store/", "cli/machine.rs"],
+        homes: &["host/os.rs", "host/package_folder.rs", "store/", "memory.rs"],
     },
     Edge { what: "the environment", words: &["env"], homes: &["cli/world.rs", "cli/mod.rs"] },
     Edge { what: "the time of day", words: &["Utc", "Local", "SystemTime"], homes: &["host/os.rs"] },

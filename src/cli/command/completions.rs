@@ -1,6 +1,5 @@
 //! `karat completions`: completions for a shell.
 
-use clap::CommandFactory;
 use clap_complete::Shell;
 
 use crate::cli::CommandLine;
@@ -17,7 +16,7 @@ pub(crate) struct CompletionsCommand {
 impl CompletionsCommand {
     pub fn run(self, app: &App<'_>) -> Exit {
         let mut text = Vec::new();
-        clap_complete::generate(self.shell, &mut CommandLine::command(), "karat", &mut text);
+        clap_complete::generate(self.shell, &mut CommandLine::complete(), "karat", &mut text);
         app.console.data(&String::from_utf8_lossy(&text));
         Exit::Done
     }

@@ -9,10 +9,10 @@ use super::run::{BuildArgs, at_least_one};
 use crate::cli::app::App;
 use crate::cli::args::{EngineArgs, ProjectArgs, SelectArgs};
 use crate::cli::exit::Exit;
-use crate::cli::machine;
 use crate::diag::{Code, Diagnostic};
 use crate::figures::grouped;
 use crate::name::ModelName;
+use crate::parallel::cores;
 use crate::pipeline::{Compiled, LocalBackend, Shown, Writers, charts_of, find_project};
 use crate::sample::{PROJECT_FILES, SampleOptions, what_to_try, write};
 use crate::shown::row_table;
@@ -120,7 +120,7 @@ fn write_data(app: &App<'_>, root: &Path) -> Result<(), Exit> {
     if data.join("manifest.json").is_file() {
         return Ok(());
     }
-    let options = SampleOptions { threads: machine::cores(), ..SampleOptions::default() };
+    let options = SampleOptions { threads: cores(), ..SampleOptions::default() };
     app.console.chat(&format!("writing {} records of sample data to data/", grouped(options.rows)));
     match write(&options, &LocalBackend::new(data.clone())) {
         Ok(_manifest) => Ok(()),

@@ -3,8 +3,9 @@
 use crate::cli::app::App;
 use crate::cli::args::ProjectArgs;
 use crate::cli::exit::Exit;
-use crate::cli::machine;
 use crate::figures::bytes;
+use crate::memory;
+use crate::parallel::cores;
 use crate::pipeline::{self, Compiled, Health, HealthFinding, Writers};
 use crate::terminal::Tone;
 
@@ -65,8 +66,8 @@ fn tell(app: &App<'_>, finding: &HealthFinding) {
 }
 
 fn the_machine() -> HealthFinding {
-    let memory = machine::memory().map_or_else(|| "memory unknown".to_owned(), |total| bytes(total as u64));
-    HealthFinding::good("machine", format!("{} cores, {memory}", machine::cores()))
+    let memory = memory::memory().map_or_else(|| "memory unknown".to_owned(), |total| bytes(total as u64));
+    HealthFinding::good("machine", format!("{} cores, {memory}", cores()))
 }
 
 /// What the store and the tables show, and for a folder the room on its disk.

@@ -36,6 +36,8 @@ mod status;
 mod test;
 mod verify;
 
+use clap::builder::Resettable;
+
 use super::app::App;
 use super::args::SelectArgs;
 use super::exit::Exit;
@@ -43,6 +45,7 @@ use super::exit::Exit;
 macro_rules! commands {
     ($($(#[$attribute:meta])* $variant:ident($args:path),)*) => {
         #[derive(Debug, clap::Subcommand)]
+        #[command(defer = true)]
         pub(crate) enum Command {
             $($(#[$attribute])* $variant($args),)*
         }
@@ -51,8 +54,35 @@ macro_rules! commands {
             pub fn run(self, app: &App<'_>) -> Exit {
                 match self { $(Command::$variant(args) => args.run(app),)* }
             }
+
+            /// The command line with the flags of the command that has this name. Those of the others wait until somebody asks:
+            /// forty commands have some five hundred flags, which would be half of the time that `karat ls` takes to begin.
+            pub fn set_up(root: clap::Command, name: &str) -> clap::Command {
+                $(if name == in_kebab_case(stringify!($variant)) {
+                    return root.mut_subcommand(name, set_up::<$args>);
+                })*
+                root
+            }
         }
     };
+}
+
+/// A command with its flags, which come before those that all commands share, as its help shows them.
+fn set_up<Args: clap::Args>(waiting: clap::Command) -> clap::Command {
+    let about = waiting.get_about().cloned();
+    Args::augment_args(waiting.defer(|command| command)).about(Resettable::from(about)).long_about(None)
+}
+
+/// `SampleData` as it is typed: `sample-data`.
+fn in_kebab_case(variant: &str) -> String {
+    let mut name = String::new();
+    for letter in variant.chars() {
+        if letter.is_ascii_uppercase() && !name.is_empty() {
+            name.push('-');
+        }
+        name.push(letter.to_ascii_lowercase());
+    }
+    name
 }
 
 impl Command {

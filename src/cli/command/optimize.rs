@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::cli::app::App;
 use crate::cli::args::{EngineArgs, ProjectArgs, SelectArgs};
 use crate::cli::exit::{Exit, done};
-use crate::cli::machine;
+use crate::memory;
 use crate::name::NodeKind;
 use crate::pipeline::{PlannedUpkeep, UpkeepOptions, Workable, Writers};
 use crate::terminal::Progress;
@@ -22,10 +22,10 @@ pub(crate) struct OptimizeCommand {
     #[arg(long)]
     dry_run: bool,
     /// Files smaller than this are put together
-    #[arg(long, value_name = "SIZE", default_value = "16MiB", value_parser = machine::parse_size)]
+    #[arg(long, value_name = "SIZE", default_value = "16MiB", value_parser = memory::parse_size)]
     small: usize,
     /// The size up to which files are put together
-    #[arg(long, value_name = "SIZE", default_value = "128MiB", value_parser = machine::parse_size)]
+    #[arg(long, value_name = "SIZE", default_value = "128MiB", value_parser = memory::parse_size)]
     file_size: usize,
     /// Leave partitions with fewer small files alone
     #[arg(long, value_name = "FILES", default_value_t = 2)]
@@ -65,7 +65,7 @@ impl OptimizeCommand {
             least_files: self.min_files,
             rewrites: self.rewrite,
         };
-        let planned = app.look(loaded, &lake, PlannedUpkeep::new(&compiled, &lake, &order, &options))?;
+        let planned = app.look(loaded, &lake, PlannedUpkeep::new(&compiled, &lake, &order, options))?;
         for table in planned.tables.iter().filter(|table| self.dry_run || table.is_left()) {
             let text = table.to_text();
             if !text.is_empty() {
@@ -80,7 +80,7 @@ impl OptimizeCommand {
         let engine = app.engine(loaded, &lake, &self.engine)?;
         let progress = Progress::new(app.console);
         let tell = |model: &_, optimized: &_| progress.optimized(model, optimized);
-        let totals = app.wait(&lake, planned.run(&compiled, engine, &options, &progress, &tell))?;
+        let totals = app.wait(&lake, planned.run(&compiled, engine, &progress, &tell))?;
         let totals = totals.map_err(|failure| app.report(loaded, &failure))?;
         app.console.say("summary", &totals.to_text(started.elapsed()), totals.to_json());
         Ok(stopped.exit())

@@ -9,9 +9,9 @@ use serde_json::json;
 
 use crate::cli::app::App;
 use crate::cli::exit::Exit;
-use crate::cli::machine;
 use crate::diag::{Code, Diagnostic};
 use crate::figures::{grouped, seconds};
+use crate::parallel::cores;
 use crate::pipeline::LocalBackend;
 use crate::sample::{SampleLayout, SampleOptions, write};
 use crate::span::SourceFiles;
@@ -61,7 +61,7 @@ impl SampleDataCommand {
             late_days: self.late,
             start: NaiveDate::from_ymd_opt(2023, 1, 1).expect("the first of January exists"),
             layout: if self.one_file { SampleLayout::OneFile } else { SampleLayout::Daily },
-            threads: machine::cores(),
+            threads: cores(),
         };
         let folder = LocalBackend::new(app.world.folder.join(&self.out));
         match write(&options, &folder) {

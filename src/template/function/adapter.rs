@@ -27,6 +27,10 @@ impl TemplateFunction for Adapter {
         "adapter"
     }
 
+    fn methods(&self) -> &'static [&'static str] {
+        &["dispatch", "get_columns_in_relation", "get_missing_columns", "get_relation", "quote", "type"]
+    }
+
     fn method(&self, method: &str, call: &Call<'_>) -> Result<Value, CallFailure> {
         match method {
             "dispatch" => {}

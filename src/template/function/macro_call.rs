@@ -235,9 +235,12 @@ impl Object for Namespace {
         method: &str,
         arguments: &[Value],
     ) -> Result<Value, Error> {
-        match self.get_value_by_str(method) {
-            Some(found) => found.call(state, arguments),
-            None => Err(Error::new(ErrorKind::UnknownFunction, format!("{method} is unknown"))),
+        match (self.get_value_by_str(method), method, arguments) {
+            (Some(found), _, _) => found.call(state, arguments),
+            // A package is a dict for templates that do not know whether it has a macro.
+            (None, "get", [name]) => Ok(self.get_value(name).unwrap_or_else(|| Value::from(()))),
+            (None, "get", [name, default]) => Ok(self.get_value(name).unwrap_or_else(|| default.clone())),
+            (None, _, _) => Err(Error::new(ErrorKind::UnknownFunction, format!("{method} is unknown"))),
         }
     }
 }

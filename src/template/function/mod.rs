@@ -51,6 +51,16 @@ pub(super) trait TemplateFunction: Send + Sync {
         self.call(call).map_err(Error::from)
     }
 
+    /// The methods that a template may hold without calling them.
+    fn methods(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// `name.attribute`
+    fn attribute(&self, _name: &str, _render: &Arc<Render>) -> Option<Value> {
+        None
+    }
+
     /// `name.method(…)`
     fn method(&self, method: &str, _call: &Call<'_>) -> Result<Value, CallFailure> {
         Err(CallFailure::new(format!("`{}` has no method `{method}`", self.name())))
@@ -124,6 +134,13 @@ impl Object for BoundFunction {
         minijinja::value::ObjectRepr::Plain
     }
 
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        let key = key.as_str()?;
+        let method = self.function.methods().iter().find(|method| **method == key);
+        let bound = method.map(|method| BoundMethod { function: Arc::clone(self), method });
+        bound.map(Value::from_object).or_else(|| self.function.attribute(key, &self.render))
+    }
+
     fn call(self: &Arc<Self>, state: &mut State<'_, '_>, arguments: &[Value]) -> Result<Value, Error> {
         let call = Call::new(&self.render, self.function.name(), state.name(), arguments);
         self.function.call_in(state, &call)
@@ -137,6 +154,28 @@ impl Object for BoundFunction {
     ) -> Result<Value, Error> {
         let call = Call::new(&self.render, self.function.name(), state.name(), arguments);
         self.function.method(method, &call).map_err(Error::from)
+    }
+}
+
+/// A method that a template holds as a value.
+struct BoundMethod {
+    function: Arc<BoundFunction>,
+    method: &'static str,
+}
+
+impl fmt::Debug for BoundMethod {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "<method {}.{}>", self.function.function.name(), self.method)
+    }
+}
+
+impl Object for BoundMethod {
+    fn repr(self: &Arc<Self>) -> minijinja::value::ObjectRepr {
+        minijinja::value::ObjectRepr::Plain
+    }
+
+    fn call(self: &Arc<Self>, state: &mut State<'_, '_>, arguments: &[Value]) -> Result<Value, Error> {
+        self.function.call_method(state, self.method, arguments)
     }
 }
 

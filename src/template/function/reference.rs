@@ -1,5 +1,7 @@
 //! `ref()` and `source()`: the tables that a model reads.
 
+use std::sync::Arc;
+
 use minijinja::Value;
 
 use super::relation::Relation;
@@ -8,7 +10,7 @@ use crate::day::{Length, Window};
 use crate::diag::{Code, nearest};
 use crate::name::{ModelName, SchemaName, TableName};
 use crate::project::SourceLack;
-use crate::template::render::Facts;
+use crate::template::render::{Facts, Render};
 use crate::template::{OnChange, Reference, ReferenceName, ReferenceTarget};
 
 /// `ref('model')`, `ref('project', 'model')`, with `lookback=`, `lookahead=` and `on_change=`.
@@ -26,6 +28,11 @@ const NAMED_OF_MODELS: [&str; 5] = ["lookback", "lookahead", ON_CHANGE, "v", "ve
 impl TemplateFunction for Ref {
     fn name(&self) -> &'static str {
         "ref"
+    }
+
+    /// `ref.config`: packages look here for what dbt knows of the project and of what it installed.
+    fn attribute(&self, name: &str, render: &Arc<Render>) -> Option<Value> {
+        (name == "config").then(|| project_config(render.facts()))
     }
 
     fn call(&self, call: &Call<'_>) -> Result<Value, CallFailure> {
@@ -46,6 +53,8 @@ impl TemplateFunction for Ref {
             _ => call.text(0, "the model's name")?,
         };
         let version = ["v", "version"].into_iter().find_map(|name| call.argument(usize::MAX, name));
+        // A macro that takes the place of `ref()` passes on what it was given, which may be nothing.
+        let version = version.filter(|version| !version.is_none() && !version.is_undefined());
         let version = version.map(|version| version.as_str().map_or_else(|| version.to_string(), str::to_owned));
         let declared = facts.versions.find(&model, version.as_deref()).map(ModelName::as_str);
         let known = match (declared, &version) {
@@ -109,6 +118,23 @@ impl TemplateFunction for SourceFunction {
             }
         }
     }
+}
+
+/// The project and its packages, as far as templates ask for them.
+fn project_config(facts: &Facts) -> Value {
+    let described = |name: &str, version: Option<&String>| {
+        let version = version.map_or_else(|| Value::from(()), |version| Value::from(version.as_str()));
+        Value::from_pairs([("project_name", Value::from(name)), ("version", version)])
+    };
+    let all = facts.installed.iter().map(|(name, version)| (name.as_str(), described(name, version.as_ref())));
+    Value::from_pairs([
+        ("project_name", Value::from(facts.project.as_str())),
+        (
+            "version",
+            facts.installed.get(&facts.project).cloned().flatten().map_or_else(|| Value::from(()), Value::from),
+        ),
+        ("dependencies", Value::from_pairs(all)),
+    ])
 }
 
 /// Says that a name is none, which is most often one without quotes.

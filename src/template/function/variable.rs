@@ -1,11 +1,20 @@
 //! `var()` and `env_var()`: values from outside the template.
 
-use minijinja::Value;
+use std::sync::Arc;
 
-use super::{Call, CallFailure, TemplateFunction};
+use minijinja::{Error, ErrorKind, State, Value};
+
+use super::{Call, CallFailure, Root, TemplateFunction};
 use crate::diag::Code;
 use crate::project::is_template;
-use crate::template::render::{Need, Variable};
+use crate::template::render::{Need, Variable, VariableFrame};
+use crate::template::rewrite::{TemplateKind, rewrite};
+use crate::template::token::ScannedText;
+
+/// How often one render may render variables that refer to tables: each time, the references are others.
+const MOST_RENDERS: usize = 256;
+/// How many variables may stand in each other.
+const DEEPEST: usize = 16;
 
 /// `var('name', default)`
 pub(super) struct Var;
@@ -18,18 +27,17 @@ impl TemplateFunction for Var {
         "var"
     }
 
-    fn call(&self, call: &Call<'_>) -> Result<Value, CallFailure> {
+    fn call_in(&self, state: &mut State<'_, '_>, call: &Call<'_>) -> Result<Value, Error> {
         call.takes(2, &["default"])?;
         let name = call.text(0, "the variable's name")?;
         let vars = call.render.vars();
-        match vars.get(&name).or_else(|| call.argument(1, "default")) {
-            Some(value) if value.as_str().is_some_and(is_template) && vars.contains_key(&name) => {
-                let message = format!("the variable `{name}` holds a template that cannot be rendered: `{value}`");
-                let help = "a template in a variable may use `var()`, `env_var()` and `target`, if they are set";
-                Err(CallFailure::new(message).help(help))
-            }
-            Some(value) => Ok(value.clone()),
-            None => Err(unknown_var(&name, vars.keys().map(String::as_str))),
+        match (vars.get(&name), call.argument(1, "default")) {
+            (Some(value), _) => match value.as_str().filter(|text| is_template(text)) {
+                Some(template) => Ok(rendered(state, call, &name, template)?),
+                None => Ok(value.clone()),
+            },
+            (None, Some(default)) => Ok(default.clone()),
+            (None, None) => Err(unknown_var(&name, vars.keys().map(String::as_str)).into()),
         }
     }
 
@@ -42,6 +50,58 @@ impl TemplateFunction for Var {
             _ => Err(CallFailure::new(format!("`var` has no method `{method}`")).suggest(method, ["has_var"])),
         }
     }
+}
+
+/// The text of a variable that is a template, rendered where it is asked for: it may name what the asking template may.
+fn rendered(state: &State<'_, '_>, call: &Call<'_>, name: &str, template: &str) -> Result<Value, CallFailure> {
+    let render = call.render;
+    let mut record = render.record();
+    if let Some(value) = record.variables.get(name) {
+        return Ok(value.clone());
+    }
+    if record.open_variables.iter().any(|open| open.name == name) || record.open_variables.len() == DEEPEST {
+        return Err(CallFailure::new(format!("`var('{name}')` needs its own value, or too many others")));
+    }
+    if record.referring_variables == MOST_RENDERS {
+        let message = format!("`var('{name}')` is asked for too often: it refers to a table each time");
+        return Err(CallFailure::new(message).help(format!("keep it: `{{% set table = var('{name}') %}}`")));
+    }
+    record.open_variables.push(VariableFrame { name: name.to_owned(), site: call.site });
+    let references = record.references.len();
+    drop(record);
+
+    let package = render.package();
+    let callables = render.facts().library.callables(&package);
+    let source = rewrite(&ScannedText::of(template), TemplateKind::Text, &callables).text;
+    let parsed = state.env().template_from_named_str("a variable", &source);
+    let text = parsed.and_then(|template| template.render(Value::from_object(Root(Arc::clone(render)))));
+
+    let mut record = render.record();
+    record.open_variables.pop();
+    let value = Value::from(text.map_err(|error| unrendered(name, template, &error))?);
+    if record.references.len() == references {
+        record.variables.insert(name.to_owned(), value.clone());
+    } else {
+        record.referring_variables += 1;
+    }
+    Ok(value)
+}
+
+/// Why a variable has no text, in the words of what is wrong with its template.
+fn unrendered(name: &str, template: &str, error: &Error) -> CallFailure {
+    let errors = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
+    let cause = errors.filter_map(|error| error.downcast_ref::<CallFailure>()).last();
+    let why = match (cause, error.detail()) {
+        (Some(cause), _) => cause.message.clone(),
+        (None, Some(detail)) if error.kind() == ErrorKind::UnknownFunction => {
+            format!("no macro or function is called `{}`", detail.trim_end_matches(" is unknown"))
+        }
+        (None, Some(detail)) => detail.to_owned(),
+        (None, None) => error.kind().to_string(),
+    };
+    let message = format!("the variable `{name}` holds a template that cannot be rendered: {why}");
+    let code = cause.map_or(Code::TemplateError, |cause| cause.code);
+    CallFailure::new(message).code(code).help(format!("its template is `{template}`"))
 }
 
 fn unknown_var<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> CallFailure {

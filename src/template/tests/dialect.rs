@@ -259,7 +259,7 @@ fn packages_are_name_spaces_and_dispatch_searches_them() {
         ),
         (
             "dbt_packages/utils/dbt_project.yml",
-            "name: utils\nvars: {unit: package, mine: 1}\nmodels: {utils: {+materialized: table}}",
+            "name: utils\nversion: 1.2\nvars: {unit: package, mine: 1}\nmodels: {utils: {+materialized: table}}",
         ),
         (
             "dbt_packages/utils/macros/u.sql",
@@ -282,7 +282,9 @@ fn packages_are_name_spaces_and_dispatch_searches_them() {
             "models/a.sql",
             "{{ name() }}|{{ utils.name() }}|{{ utils.both() }}|{{ utils.made() }}|{{ other.from_other() }}|\
           {{ dbt.type_string() }}|{{ type_timestamp() }}|{{ dbt.dateadd('day', 1, 'x') }}|{{ ref('utils', 'of_package') }}|\
-          {{ dbt.concat(['a', 'b']) }}",
+          {{ dbt.concat(['a', 'b']) }}|{{ adapter.dispatch('from_other', 'macros')() }}|\
+          {{ context.get('utils', {}).get('helper')() }}|{{ context['utils'].get('nobody', 'none') }}|\
+          {{ builtins.ref.config.dependencies['utils'].version }}|{{ builtins.ref.config.project_name }}",
         ),
     ]);
     let mut files = SourceFiles::default();
@@ -293,7 +295,8 @@ fn packages_are_name_spaces_and_dispatch_searches_them() {
     let rendered = rendered.unwrap_or_else(|_| panic!("{}", render_all(&sink.take(), &files, Style::Plain)));
     assert_eq!(
         model(&rendered, "a").full.text,
-        "own|utils|utils helped root|postgres|overridden|text|timestamp|shifted|core.of_package|a || b"
+        "own|utils|utils helped root|postgres|overridden|text|timestamp|shifted|core.of_package|a || b|overridden|\
+         helped|none|1.2|notes"
     );
     let of_package = model(&rendered, "of_package");
     assert_eq!(of_package.full.text, "select 'utils root 1 here' as t");
@@ -308,13 +311,14 @@ fn relations_are_what_macros_of_packages_take_them_for() {
          {{ r is mapping and r.get('metadata', {}).get('type', '').endswith('Relation') }} {{ found[ref('fct_notes')] }} \
          {{ r.render() }} {{ adapter.quote('a b') }} {{ api.Column.translate_type('string') }} {{ 'true' | as_bool }} \
          {{ api.Relation.create(schema='s', identifier='t') }} {{ target.schema }} {{ flags.FULL_REFRESH }} \
-         {{ builtins.ref('fct_notes') }} {{ 'x' if r else 'y' }}",
+         {{ builtins.ref('fct_notes') }} {{ 'x' if r else 'y' }} {{ ref('fct_notes', version=none) }} \
+         {{ adapter.type == 'fabric' }} {% set quote = adapter.quote %}{{ quote('c') }}",
         &[NOTES],
     );
     assert_eq!(
         text,
         "silver.fct_notes silver.fct_notes fct_notes silver fct_notes True [1] silver.fct_notes \"a b\" text true \
-         s.t notes False silver.fct_notes x"
+         s.t notes False silver.fct_notes x silver.fct_notes False \"c\""
     );
 }
 

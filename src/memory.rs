@@ -1,13 +1,6 @@
-//! How much of this machine there is.
-
-use std::num::NonZero;
+//! How much memory this machine has.
 
 use crate::figures::parse_bytes;
-
-/// Threads that can run at once.
-pub(crate) fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, NonZero::get)
-}
 
 /// Bytes of memory that this process may use; nothing where the system does not say.
 pub(crate) fn memory() -> Option<usize> {
