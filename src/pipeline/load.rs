@@ -130,6 +130,12 @@ impl Loaded {
         format!("target `{}`, `{}`{}", target.name, target.lake, endpoint.unwrap_or_default())
     }
 
+    /// The folder of the lake. Returns `None` for a bucket.
+    pub fn lake_folder(&self) -> Option<PathBuf> {
+        let folder = self.project.target.lake.folder()?;
+        Some(self.workspace.root.join(folder.trim_start_matches("./")))
+    }
+
     /// What is wrong with the models that could not be rendered.
     pub fn faults(&self) -> Faults {
         let mut faults = Faults::default();

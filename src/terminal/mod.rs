@@ -2,8 +2,10 @@
 
 mod backfill_progress;
 mod console;
+mod plan_difference;
 mod progress;
 
 pub(crate) use backfill_progress::BackfillProgress;
 pub(crate) use console::{Console, LogFormat, Manners, Tone};
+pub(crate) use plan_difference::plan_difference;
 pub(crate) use progress::Progress;

@@ -17,9 +17,11 @@ mod gc;
 mod history;
 mod list;
 mod migrate;
+mod optimize;
 mod parse;
 mod plan;
 mod query;
+mod register;
 mod restore;
 mod retry;
 mod run;
@@ -144,6 +146,10 @@ commands! {
     Chart(chart::ChartCommand),
     /// Query the tables with SQL, as `ref('model')` or `schema.table`
     Query(query::QueryCommand),
+    /// Print statements that make the tables visible in another engine
+    Register(register::RegisterCommand),
+    /// Write a file of views with which DuckDB opens the tables
+    Attach(register::AttachCommand),
     /// Show how fresh, complete and tested every model is
     Status(status::StatusCommand),
     /// List what runs have done, or show one of them
@@ -156,6 +162,8 @@ commands! {
     Diff(diff::DiffCommand),
     /// Restore an old version of a table as its newest
     Restore(restore::RestoreCommand),
+    /// Put small files of tables together, without a change of their rows
+    Optimize(optimize::OptimizeCommand),
     /// Remove old files that no version or release needs any longer
     Gc(gc::GcCommand),
     /// Generate the note-taking app's CSV files at any size, dirty records included, from a seed
