@@ -1,7 +1,6 @@
 //! Sources that are declared without the columns of their files: what the files hold, put into the YAML.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 
 use super::load::Loaded;
 use super::source_inference::{Looked, SourceKey, keys_of, look_at, without_columns};
@@ -12,7 +11,6 @@ use crate::parallel::in_parallel;
 use crate::project::{
     Addition, CsvFormat, FoundColumn, SourceFormat, SourceLack, UnlocatedSource, format_of_ending, with_columns,
 };
-use crate::shown::{DiffLine, hunks};
 use crate::span::{FileId, Spanned};
 
 /// The properties files that say more now, and what could not be found out.
@@ -31,24 +29,6 @@ pub(crate) struct EditedProperties {
     pub text: String,
     /// How many tables have got columns.
     pub tables: usize,
-}
-
-impl EditedProperties {
-    /// The difference as a unified diff.
-    pub fn difference(&self) -> String {
-        let mut text = format!("--- a/{path}\n+++ b/{path}\n", path = self.path);
-        for hunk in hunks(&self.original, &self.text) {
-            let _infallible = writeln!(text, "{}", hunk.heading());
-            for line in &hunk.lines {
-                let _infallible = match line {
-                    DiffLine::Same(line) => writeln!(text, " {line}"),
-                    DiffLine::Old(line) => writeln!(text, "-{line}"),
-                    DiffLine::New(line) => writeln!(text, "+{line}"),
-                };
-            }
-        }
-        text
-    }
 }
 
 impl Loaded {

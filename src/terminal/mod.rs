@@ -2,10 +2,10 @@
 
 mod backfill_progress;
 mod console;
-mod plan_difference;
 mod progress;
+mod unified_diff;
 
 pub(crate) use backfill_progress::BackfillProgress;
 pub(crate) use console::{Console, LogFormat, Manners, Tone};
-pub(crate) use plan_difference::plan_difference;
 pub(crate) use progress::Progress;
+pub(crate) use unified_diff::ChangedText;

@@ -12,7 +12,7 @@ use crate::pipeline::{
     ComparedPlan, Compiled, LocalBackend, PLANS_FOLDER, PlanStanding, accept_plans, compare_plans, explained,
     kept_plans, path_of_plan, text_of_plan,
 };
-use crate::terminal::{Tone, plan_difference};
+use crate::terminal::{ChangedText, Tone};
 
 /// Compares what every model compiles to, its rendered SQL and its plans, with the files of the folder `plans`, and ends
 /// with exit code 1 if anything differs. Kept in version control, these files show a reviewer what an edit does to
@@ -63,7 +63,7 @@ impl SnapshotPlansCommand {
         for plan in &compared {
             tell(app, plan);
             if self.review {
-                app.console.show(&plan_difference(app.console, plan));
+                ChangedText::of_plan(plan).iter().for_each(|text| app.console.show(&text.difference(app.console)));
             }
         }
         if self.accept {

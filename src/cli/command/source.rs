@@ -11,7 +11,7 @@ use crate::figures::counted;
 use crate::pipeline::{
     CompletedSources, EditedProperties, EditedText, FreshnessAnswer, InferenceRequest, Loaded, Questions, Writers,
 };
-use crate::terminal::Tone;
+use crate::terminal::{ChangedText, Tone};
 
 /// Asks how fresh sources are.
 #[derive(Debug, clap::Args)]
@@ -87,7 +87,7 @@ fn complete(app: &App<'_>, loaded: &Loaded, writes: bool) -> Result<Exit, Exit> 
     app.console.diagnostics(&faults, &loaded.files);
     let mut failed = !faults.is_empty();
     for file in edited.iter().filter(|_| !writes) {
-        app.console.show(&file.difference());
+        app.console.show(&ChangedText::of_properties(file).difference(app.console));
     }
     for EditedProperties { path, original, text, tables } in edited.iter().filter(|_| writes) {
         let done = format!("edited {path}: {}", counted(*tables, "source"));
