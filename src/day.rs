@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use chrono::{DateTime, Datelike, Days, Months, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike};
+use chrono::{DateTime, Datelike, Days, Months, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike, Utc};
 
 /// The length of a slice: the unit in which an incremental model is computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -319,6 +319,22 @@ pub fn parse_stored(text: &str) -> Option<NaiveDateTime> {
         let plain = || NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f");
         offset.or_else(|_| plain()).or_else(|_| NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f")).ok()
     })
+}
+
+/// A moment as people write it: `2023-05-01`, `2023-05-01T08:00:00` in UTC, or with an offset behind it.
+///
+/// # Errors
+///
+/// How to write one, if the text is none.
+pub fn parse_moment(text: &str) -> Result<DateTime<Utc>, String> {
+    if let Ok(time) = DateTime::parse_from_rfc3339(text) {
+        return Ok(time.to_utc());
+    }
+    let formats = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"];
+    let local = formats.iter().find_map(|format| NaiveDateTime::parse_from_str(text, format).ok());
+    let date = || text.parse::<NaiveDate>().ok().map(|date| date.and_time(NaiveTime::MIN));
+    let found = local.or_else(date).map(|local| local.and_utc());
+    found.ok_or_else(|| "write a date or a time: `2023-05-01` or `2023-05-01T08:00:00`".to_owned())
 }
 
 /// A date in its usual form, `2023-05-01`. Partitions are full of these, and the general way takes ten times as long.

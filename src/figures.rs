@@ -32,6 +32,33 @@ pub fn bytes(count: u64) -> String {
     format!("{value:.1} TB")
 }
 
+/// A number of bytes as people write it, at least one: `800MB`, `1.5 GiB`, or `60%` of a whole, if there is one.
+///
+/// # Errors
+///
+/// What is wrong with the text, as the end of a sentence.
+pub fn parse_bytes(text: &str, whole: Option<usize>) -> Result<usize, String> {
+    let text = text.trim();
+    let split = text.find(|letter: char| !letter.is_ascii_digit() && letter != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let number: f64 = number.parse().map_err(|_| format!("`{text}` does not begin with a number"))?;
+    let factor = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1.0,
+        "kb" | "k" => 1e3,
+        "mb" | "m" => 1e6,
+        "gb" | "g" => 1e9,
+        "kib" => 1024.0,
+        "mib" => 1024.0 * 1024.0,
+        "gib" => 1024.0 * 1024.0 * 1024.0,
+        "%" => whole.ok_or("it is not known what that is a part of")? as f64 / 100.0,
+        other => return Err(format!("`{other}` is not a unit: use MB, GB, MiB, GiB or %")),
+    };
+    match number * factor {
+        ..1.0 => Err("it must be at least one byte".to_owned()),
+        bytes => Ok(bytes as usize),
+    }
+}
+
 /// A length of time for people.
 pub fn seconds(elapsed: Duration) -> String {
     let seconds = elapsed.as_secs_f64();
@@ -45,6 +72,16 @@ pub fn seconds(elapsed: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_size_has_a_number_and_a_unit() {
+        assert_eq!(parse_bytes("1.5GiB", None), Ok(1_610_612_736));
+        assert_eq!(parse_bytes("800 MB", None), Ok(800_000_000));
+        assert_eq!(parse_bytes("50%", Some(1000)), Ok(500));
+        for wrong in ["many", "5 parsecs", "0 MB", "10%"] {
+            assert!(parse_bytes(wrong, None).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn figures_are_written_for_people() {

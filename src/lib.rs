@@ -31,6 +31,8 @@ mod chart;
 #[cfg(feature = "engine")]
 mod delta;
 #[cfg(feature = "engine")]
+mod register;
+#[cfg(feature = "engine")]
 mod raw;
 #[cfg(feature = "engine")]
 mod seed;

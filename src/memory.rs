@@ -1,5 +1,7 @@
 //! How much memory this machine has.
 
+use crate::figures::parse_bytes;
+
 /// Bytes of memory that this process may use; nothing where the system does not say.
 pub(crate) fn memory() -> Option<usize> {
     let total = meminfo("/proc/meminfo");
@@ -20,28 +22,18 @@ fn read(path: &str) -> Option<String> {
     std::fs::read_to_string(path).ok()
 }
 
-/// A number of bytes as people write it: `800MB`, `1.5 GiB`, `60%` of the machine.
+/// The memory of a command: `800MB`, `1.5 GiB`, `60%` of the machine.
 pub(crate) fn parse_memory(text: &str) -> Result<usize, String> {
-    let text = text.trim();
-    let split = text.find(|letter: char| !letter.is_ascii_digit() && letter != '.').unwrap_or(text.len());
-    let (number, unit) = text.split_at(split);
-    let number: f64 = number.parse().map_err(|_| format!("`{text}` does not begin with a number"))?;
-    let factor = match unit.trim().to_ascii_lowercase().as_str() {
-        "" | "b" => 1.0,
-        "kb" | "k" => 1e3,
-        "mb" | "m" => 1e6,
-        "gb" | "g" => 1e9,
-        "kib" => 1024.0,
-        "mib" => 1024.0 * 1024.0,
-        "gib" => 1024.0 * 1024.0 * 1024.0,
-        "%" => memory().ok_or("this machine does not say how much memory it has")? as f64 / 100.0,
-        other => return Err(format!("`{other}` is not a unit: use MB, GB, MiB, GiB or %")),
-    };
-    let bytes = number * factor;
-    if bytes < 16.0 * 1024.0 * 1024.0 {
-        return Err("less than 16 MiB is too little for any model".to_owned());
+    const LEAST: usize = 16 << 20;
+    match parse_bytes(text, memory())? {
+        ..LEAST => Err("less than 16 MiB is too little for any model".to_owned()),
+        bytes => Ok(bytes),
     }
-    Ok(bytes as usize)
+}
+
+/// A size that is no part of the machine's memory.
+pub(crate) fn parse_size(text: &str) -> Result<usize, String> {
+    parse_bytes(text, None)
 }
 
 #[cfg(test)]
@@ -49,11 +41,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn memory_has_a_number_and_a_unit() {
-        assert_eq!(parse_memory("1.5GiB"), Ok(1_610_612_736));
+    fn no_command_works_with_too_little_memory() {
         assert_eq!(parse_memory("800 MB"), Ok(800_000_000));
         assert!(parse_memory("10").is_err());
-        assert!(parse_memory("many").is_err());
-        assert!(parse_memory("5 parsecs").is_err());
+        assert_eq!(parse_size("10"), Ok(10));
     }
 }

@@ -17,6 +17,7 @@ pub(crate) fn cores() -> usize {
 }
 
 /// Does the work for every item, and gives the results in the order of the items. The calling thread takes part.
+#[cfg(any(test, feature = "engine"))]
 pub(crate) fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     in_parallel_from(1, items, work)
 }

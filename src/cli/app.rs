@@ -15,9 +15,9 @@ use crate::host::{OsHost, WithoutProject};
 use crate::name::{ModelName, NodeKind, UnitTestName};
 use crate::parallel::cores;
 use crate::pipeline::{
-    self, ArtifactRequest, Artifacts, Catalog, Compiled, DeferRequest, EndedRun, EngineLimits, Lake, LakeOpener,
-    Loaded, ObservationScope, Query, RecordedRun, RunEnd, RunMoment, StoppedModels, TestedSelection, Workspace,
-    Writers, find_project, other_kinds,
+    self, ArtifactRequest, Artifacts, Catalog, Compiled, DeferRequest, EditedText, EndedRun, EngineLimits, Lake,
+    LakeOpener, Loaded, ObservationScope, Query, RecordedRun, RunEnd, RunMoment, StoppedModels, TestedSelection,
+    Workspace, Writers, find_project, other_kinds,
 };
 use crate::project::{LakeLocation, LoadRequest};
 use crate::select::{IndirectSelection, Selection};
@@ -58,6 +58,19 @@ impl App<'_> {
     /// Reads, renders and types the project, which also reads the tables of another target, if that is asked for.
     pub fn load_deferring(&self, args: &ProjectArgs, to: DeferRequest<'_>) -> Result<Compiled, Exit> {
         self.load_and_compile(args).and_then(|compiled| self.defer(compiled, args, to))
+    }
+
+    /// Writes a file of the project that was edited, and says so.
+    pub fn write_edited(
+        &self,
+        workspace: &Workspace,
+        edited: EditedText<'_>,
+        done: &str,
+        facts: serde_json::Value,
+    ) -> Result<(), Exit> {
+        workspace.replace(edited).map_err(|fault| self.fail(*fault, &SourceFiles::default(), Exit::Failed))?;
+        self.console.say("edited", done, facts);
+        Ok(())
     }
 
     /// The same project, which also reads the tables of another target.

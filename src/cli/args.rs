@@ -2,16 +2,16 @@
 
 use std::path::PathBuf;
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
+use chrono::{DateTime, Utc};
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 
 use crate::check::StoredByDefault;
-use crate::day::{Grain, TimeRange, WrittenTime};
+use crate::day::{Grain, TimeRange, WrittenTime, parse_moment};
 use crate::diag::{Code, Diagnostic};
 use crate::execute::EngineSettings;
 use crate::memory;
-use crate::pipeline::DeferRequest;
+use crate::pipeline::{DeferRequest, QueryEngine};
 use crate::select::{IndirectSelection, SelectionRequest};
 use crate::shown::RowFormat;
 use crate::terminal::LogFormat;
@@ -60,20 +60,8 @@ pub(crate) struct ProjectArgs {
     #[arg(long, value_name = "YAML")]
     pub vars: Option<String>,
     /// The run's time for templates (`run_started_at`) and snapshots, in UTC: `2023-05-01` or `2023-05-01T08:00:00` [default: now]
-    #[arg(long, value_name = "TIME", value_parser = logical_time)]
+    #[arg(long, value_name = "TIME", value_parser = parse_moment)]
     pub now: Option<DateTime<Utc>>,
-}
-
-/// A time in UTC, or with the offset that is written behind it.
-fn logical_time(text: &str) -> Result<DateTime<Utc>, String> {
-    if let Ok(time) = DateTime::parse_from_rfc3339(text) {
-        return Ok(time.to_utc());
-    }
-    let formats = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"];
-    let local = formats.iter().find_map(|format| NaiveDateTime::parse_from_str(text, format).ok());
-    let date = || text.parse::<NaiveDate>().ok().map(|date| date.and_time(NaiveTime::MIN));
-    let found = local.or_else(date).map(|local| local.and_utc());
-    found.ok_or_else(|| "write a date or a time: `2023-05-01` or `2023-05-01T08:00:00`".to_owned())
 }
 
 /// Which models.
@@ -163,6 +151,17 @@ impl ValueEnum for LogFormat {
 impl ValueEnum for RowFormat {
     fn value_variants<'a>() -> &'a [RowFormat] {
         const VARIANTS: [RowFormat; 4] = RowFormat::ALL;
+        &VARIANTS
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.word()).help(self.summary()))
+    }
+}
+
+impl ValueEnum for QueryEngine {
+    fn value_variants<'a>() -> &'a [QueryEngine] {
+        const VARIANTS: [QueryEngine; 6] = QueryEngine::ALL;
         &VARIANTS
     }
 

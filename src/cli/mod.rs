@@ -55,7 +55,7 @@ impl CommandLine {
         let root = CommandLine::command();
         let found = words.iter().skip(1).find_map(|word| root.find_subcommand(word));
         match found.map(|found| found.get_name().to_owned()) {
-            Some(name) => Command::set_up(root, &name),
+            Some(name) => Command::with_flags_of(&name, root),
             None => root,
         }
     }
@@ -64,7 +64,7 @@ impl CommandLine {
     fn complete() -> clap::Command {
         let root = CommandLine::command();
         let names: Vec<String> = root.get_subcommands().map(|command| command.get_name().to_owned()).collect();
-        names.iter().fold(root, |root, name| Command::set_up(root, name))
+        names.iter().fold(root, |root, name| Command::with_flags_of(name, root))
     }
 }
 

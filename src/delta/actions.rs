@@ -153,24 +153,24 @@ impl From<MetadataAction> for TableMetadata {
     }
 }
 
-/// A file that comes at this time, in milliseconds since 1970.
-pub(crate) fn add_action(file: &DataFile, now: i64) -> Value {
+/// A file that comes at this time, in milliseconds since 1970; `changes_data` says whether its rows are new to the table.
+pub(crate) fn add_action(file: &DataFile, now: i64, changes_data: bool) -> Value {
     json!({"add": {
         "path": to_uri(&file.path),
         "partitionValues": file.partition,
         "size": file.bytes,
         "modificationTime": now,
-        "dataChange": true,
+        "dataChange": changes_data,
         "stats": file.stats,
     }})
 }
 
-/// A file that goes at this time, in milliseconds since 1970.
-pub(crate) fn remove_action(file: &DataFile, now: i64) -> Value {
+/// A file that goes at this time, in milliseconds since 1970; `changes_data` says whether its rows go with it.
+pub(crate) fn remove_action(file: &DataFile, now: i64, changes_data: bool) -> Value {
     json!({"remove": {
         "path": to_uri(&file.path),
         "deletionTimestamp": now,
-        "dataChange": true,
+        "dataChange": changes_data,
         "extendedFileMetadata": true,
         "partitionValues": file.partition,
         "size": file.bytes,

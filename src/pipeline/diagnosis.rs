@@ -3,15 +3,51 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::load::Compiled;
+use super::load::{Compiled, Loaded};
 use crate::analyze::{TypedModel, quarantine_table};
 use crate::catalog::list_sources;
 use crate::delta::Version;
 use crate::figures::{bytes, counted, grouped};
+use crate::host::OsHost;
 use crate::name::TableName;
 use crate::project::LakeLocation;
 use crate::store::{HealthFinding, Lake, LostFiles, Observation, RaceShape, StoreError, prove};
 use crate::table::{Conversions, TableState};
+
+/// Less free disk than this is worth a word.
+const LITTLE_SPACE: u64 = 1 << 30;
+
+/// The versions of karat and of its engine.
+pub(crate) fn version_finding() -> HealthFinding {
+    let text = format!("karat {}, DataFusion {}", env!("CARGO_PKG_VERSION"), datafusion::DATAFUSION_VERSION);
+    HealthFinding::good("versions", text)
+}
+
+/// Whether the models of the project are well. What is wrong with them is said elsewhere.
+pub(crate) fn project_finding(compiled: &Compiled) -> HealthFinding {
+    let project = &compiled.loaded.project;
+    let broken = compiled.faults.models().count();
+    if broken > 0 {
+        let verb = if broken == 1 { "has" } else { "have" };
+        let models = counted(broken, "model");
+        let text = format!("`{}`: {models} {verb} errors: they are shown above", project.name.value);
+        return HealthFinding::bad("project", text);
+    }
+    let models = compiled.typed.len();
+    let sources = project.sources.len();
+    let text = format!("`{}`: {models} models, {sources} sources, all of them type-checked", project.name.value);
+    HealthFinding::good("project", text)
+}
+
+/// The room on the disk of a lake in a folder. Returns `None` for a bucket.
+pub(crate) fn disk_finding(loaded: &Loaded) -> Option<HealthFinding> {
+    let folder = loaded.lake_folder()?;
+    Some(match OsHost::free_bytes(&folder) {
+        Some(free) if free < LITTLE_SPACE => HealthFinding::warning("disk", format!("only {} are free", bytes(free))),
+        Some(free) => HealthFinding::good("disk", format!("{} are free", bytes(free))),
+        None => HealthFinding::warning("disk", "the free space is unknown"),
+    })
+}
 
 /// What the files of sources show.
 pub(crate) fn source_findings(compiled: &Compiled) -> Vec<HealthFinding> {

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use super::load::Loaded;
 use crate::delta::Version;
+use crate::diag::{Code, Diagnostic};
 use crate::failure::Failure;
+use crate::figures::counted;
 use crate::name::TableName;
 use crate::run::RunIdentity;
 use crate::store::{CommitInfo, History, Lake, Release, Released, Restored, StoreError};
@@ -70,6 +72,29 @@ pub(crate) async fn restore(
         Restored::Same(_) | Restored::NoTable | Restored::NoVersion { .. } | Restored::FilesGone { .. } => {}
     }
     Ok(report)
+}
+
+/// Why nothing was restored to a version of a table; `typed` is how a person calls the table. Returns `None` if that is not so.
+pub(crate) fn refused_restore(
+    restored: &Restored,
+    table: &TableName,
+    version: Version,
+    typed: &str,
+) -> Option<Diagnostic> {
+    match restored {
+        Restored::NoVersion { oldest, newest } => {
+            let message = format!("`{table}` has no version {version} that can be restored");
+            let help = format!("there are {oldest} to {newest}: `karat history {typed}`");
+            Some(Diagnostic::error(Code::UnknownVersion, message).help(help))
+        }
+        Restored::FilesGone { gone, of } => {
+            let message = format!("version {version} of `{table}` has lost {gone} of its {}", counted(*of, "file"));
+            let diagnostic = Diagnostic::error(Code::UnknownVersion, message)
+                .note("`karat gc` removes the files of versions that are older than its retention");
+            Some(diagnostic.help(format!("choose a newer version: `karat history {typed}`")))
+        }
+        Restored::Committed(_) | Restored::Same(_) | Restored::NoTable => None,
+    }
 }
 
 /// Shows readers the table as it is now. Where nothing was ever released, they see the newest state of everything, and

@@ -80,6 +80,17 @@ impl ListedNode<'_> {
         }
     }
 
+    /// The object with these of its keys; with all of them if none are named. Several may stand in one word, as in dbt.
+    pub fn json_with(&self, keys: &[String]) -> Value {
+        let wanted: Vec<&str> = keys.iter().flat_map(|keys| keys.split([' ', ','])).collect();
+        match self.json() {
+            Value::Object(fields) if !wanted.is_empty() => {
+                Value::Object(fields.into_iter().filter(|(key, _)| wanted.contains(&key.as_str())).collect())
+            }
+            other => other,
+        }
+    }
+
     /// Everything that is shown of it.
     pub fn json(&self) -> Value {
         let name = self.name();

@@ -47,6 +47,27 @@ impl Workspace {
     }
 }
 
+/// A file of the project as it was read, and as it should be.
+pub(crate) struct EditedText<'a> {
+    pub path: &'a str,
+    pub original: &'a str,
+    pub text: &'a str,
+}
+
+impl Workspace {
+    /// Writes a file that was edited.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if it cannot be written, or holds something else than what was read: then it is left alone.
+    pub(crate) fn replace(&self, EditedText { path, original, text }: EditedText<'_>) -> Result<(), Box<Diagnostic>> {
+        let folder = LocalBackend::new(self.root.clone()).within();
+        folder.replace(path, original, text).map_err(|error| {
+            Box::new(Diagnostic::error(Code::UnreadableFile, format!("`{path}` is left as it is: {error}")))
+        })
+    }
+}
+
 /// The nearest folder, upwards, that has a project file.
 pub(crate) fn find_project(start: &Path) -> Option<PathBuf> {
     let has_project = |folder: &&Path| PROJECT_FILE_NAMES.iter().any(|name| folder.join(name).is_file());
@@ -107,6 +128,12 @@ impl Loaded {
             LakeLocation::Folder(_) => None,
         };
         format!("target `{}`, `{}`{}", target.name, target.lake, endpoint.unwrap_or_default())
+    }
+
+    /// The folder of the lake. Returns `None` for a bucket.
+    pub fn lake_folder(&self) -> Option<PathBuf> {
+        let folder = self.project.target.lake.folder()?;
+        Some(self.workspace.root.join(folder.trim_start_matches("./")))
     }
 
     /// What is wrong with the models that could not be rendered.
@@ -264,8 +291,8 @@ pub(crate) fn load(
 ) -> Checked<Loaded> {
     let host = &*workspace.host;
     let found = project::read(host, files, sink)?.with_profile(host, request, sink)?;
-    let mut project = project::load(&found, files, request, sink)?;
-    template::settle_rivals(&mut project, files, host, sink)?;
+    let project = project::load(&found, files, request, sink)?;
+    let project = template::settle_rivals(project, files, host, sink)?;
     let rendered = template::render_models(&project, files, host, &mut Introspection::of(&project), sink)?;
     let dag = graph::build(&project, &rendered, sink)?;
     Ok(Loaded { workspace: workspace.clone(), project, rendered, dag, files: std::mem::take(files), other: None })

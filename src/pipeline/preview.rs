@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use super::load::Compiled;
 use super::planning::Planned;
+use crate::analyze::TypedModel;
 use crate::compile::place_of;
+use crate::day::parse_instant;
+use crate::diag::{Code, Diagnostic};
 use crate::failure::Failure;
 use crate::incremental::Mention;
 use crate::name::{ModelName, TableName};
@@ -20,6 +23,41 @@ const MOST_VERSIONS: usize = 1000;
 pub(crate) struct WantedSlice {
     pub model: ModelName,
     pub slice: SliceKey,
+}
+
+impl WantedSlice {
+    /// The slice of a model's table that is named like this: `2023-05-01`, or `null` for the rows without a time.
+    ///
+    /// # Errors
+    ///
+    /// What to say if the model has no table, or no such slice.
+    pub fn named(model: &TypedModel, day: Option<&str>) -> Result<Self, Box<Diagnostic>> {
+        let name = &model.name;
+        if !model.config.materialized.is_stored() {
+            let message = format!("`{name}` is {} without a table", model.config.materialized.word());
+            let diagnostic = Diagnostic::error(Code::NotBuilt, message);
+            return Err(Box::new(diagnostic.help("ask for a model that reads it")));
+        }
+        let grain = model.config.batch_size;
+        let invalid =
+            |message: String, help: String| Err(Box::new(Diagnostic::error(Code::InvalidRange, message).help(help)));
+        let slice = match (model.is_sliced(), day) {
+            (false, _) => SliceKey::All,
+            (_, Some("null")) => SliceKey::NullTime,
+            (_, Some(text)) => match parse_instant(text) {
+                Some(time) => SliceKey::At(grain.floor(time)),
+                None => {
+                    let help = "write it as `2023-05-01`, or `null` for the rows without a time";
+                    return invalid(format!("`{text}` is not a date"), help.to_owned());
+                }
+            },
+            (_, None) => {
+                let message = format!("`{name}` is built in slices of a {grain}, and no slice is named");
+                return invalid(message, format!("name one: `karat plan --why {name} 2023-05-01`"));
+            }
+        };
+        Ok(Self { model: name.clone(), slice })
+    }
 }
 
 type KnownFacts = BTreeMap<ModelName, Arc<SourceFacts>>;

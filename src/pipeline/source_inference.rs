@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::figures::counted;
 use crate::name::{SchemaName, SourceTableName};
 use crate::project::{
-    CsvFormat, MissingColumn, OnBadRow, OnMissing, Source, SourceFormat, UnknownColumn, format_of_ending,
+    CsvFormat, MissingColumn, OnBadRow, OnMissing, Source, SourceFormat, UnknownColumn, format_of_ending, scalar,
 };
 use crate::raw::{CsvOptions, InferredFiles, RawFile, RawKind, infer};
 use crate::span::{SourceFiles, Span, Spanned};
@@ -51,20 +51,10 @@ impl Loaded {
         let file = files.add("<location>", request.location.as_str());
         let span = Span::new(file, 0..request.location.len());
         let undeclared = self.undeclared(request, span).map_err(Failure::Project)?;
-        let entries = list_sources(&undeclared.folder, &undeclared.source)?.entries;
-        let kind = undeclared.kind();
-        let sample = spread(&entries).into_iter().map(|entry| undeclared.folder.raw_file(entry, &kind));
-        let sample: Vec<RawFile> = sample.collect();
-        let found = infer(&sample, &kind);
-        let found = found.map_err(|error| Failure::from(DataFusionError::External(Box::new(error))))?;
-        if found.columns.is_empty() {
-            let message = format!("the files of `{}` have no columns", request.location);
-            let diagnostic = Diagnostic::error(Code::InvalidSourceFile, message).at(span);
-            return Err(Failure::Project(diagnostic.help("put files with rows there")));
-        }
+        let looked = look_at(&undeclared.source, &undeclared.folder)?;
         let mut yaml =
-            format!("# Inferred from the first rows of {} of {}.\n", sample.len(), counted(entries.len(), "file"));
-        undeclared.write(&found, &mut yaml);
+            format!("# Inferred from the first rows of {} of {}.\n", looked.sample, counted(looked.files, "file"));
+        undeclared.write(&looked.found, &mut yaml);
         Ok(yaml)
     }
 
@@ -99,38 +89,86 @@ impl Loaded {
         };
         let schema_name = SchemaName::parse(&schema).map_err(|reason| unnamed(&schema, &reason.to_string()))?;
         let table_name = SourceTableName::parse(&table).map_err(|reason| unnamed(&table, &reason.to_string()))?;
-        let source = Source {
-            schema: schema_name,
-            table: table_name,
-            description: String::new(),
-            location: Spanned::new(location.to_owned(), span),
-            format,
-            forms: std::sync::Arc::default(),
-            columns: Vec::new(),
-            has_origin_columns: true,
-            on_bad_row: OnBadRow::Quarantine,
-            max_bad_rows: None,
-            max_rescued: None,
-            on_missing: OnMissing::Rebuild,
-            missing_columns: MissingColumn::Allow,
-            unknown_columns: UnknownColumn::Ignore,
-            event_time: None,
-            tests: Vec::new(),
-            span,
-        };
+        let key = SourceKey { schema: schema_name, table: table_name };
+        let source = without_columns(key, Spanned::new(location.to_owned(), span), format);
         Ok(Undeclared { source, word, folder: self.source_folder() })
     }
 }
 
-impl Undeclared<'_> {
-    fn kind(&self) -> RawKind {
-        match self.source.format {
-            SourceFormat::Csv(_) => RawKind::Csv(CsvOptions::default()),
-            SourceFormat::Json => RawKind::JsonLines,
-            SourceFormat::Parquet | SourceFormat::Delta => RawKind::Parquet,
-        }
-    }
+/// What a source is called.
+pub(super) struct SourceKey {
+    pub schema: SchemaName,
+    pub table: SourceTableName,
+}
 
+/// A source of which only its files are known.
+pub(super) fn without_columns(name: SourceKey, location: Spanned<String>, format: SourceFormat) -> Source {
+    Source {
+        schema: name.schema,
+        table: name.table,
+        description: String::new(),
+        span: location.span,
+        location,
+        format,
+        forms: std::sync::Arc::default(),
+        columns: Vec::new(),
+        has_origin_columns: true,
+        on_bad_row: OnBadRow::Quarantine,
+        max_bad_rows: None,
+        max_rescued: None,
+        on_missing: OnMissing::Rebuild,
+        missing_columns: MissingColumn::Allow,
+        unknown_columns: UnknownColumn::Ignore,
+        event_time: None,
+        tests: Vec::new(),
+    }
+}
+
+/// What was found in files, and how many of how many were looked at.
+pub(super) struct Looked {
+    pub found: InferredFiles,
+    pub sample: usize,
+    pub files: usize,
+}
+
+/// Looks at some of the files of a source. Blocks.
+///
+/// # Errors
+///
+/// Returns a failure if no file is there, none has a column, or one cannot be read.
+pub(super) fn look_at(source: &Source, folder: &SourceFolder) -> Result<Looked, Failure> {
+    let kind = match source.format {
+        SourceFormat::Csv(_) => RawKind::Csv(CsvOptions::default()),
+        SourceFormat::Json => RawKind::JsonLines,
+        SourceFormat::Parquet | SourceFormat::Delta => RawKind::Parquet,
+    };
+    let entries = list_sources(folder, source)?.entries;
+    let sample: Vec<RawFile> = spread(&entries).into_iter().map(|entry| folder.raw_file(entry, &kind)).collect();
+    let found = infer(&sample, &kind);
+    let found = found.map_err(|error| Failure::from(DataFusionError::External(Box::new(error))))?;
+    if found.columns.is_empty() {
+        let message = format!("the files of `{}` have no columns", source.location.value);
+        let diagnostic = Diagnostic::error(Code::InvalidSourceFile, message).at(source.location.span);
+        return Err(Failure::Project(diagnostic.help("put files with rows there")));
+    }
+    Ok(Looked { found, sample: sample.len(), files: entries.len() })
+}
+
+/// The keys, besides its columns, that a source needs to be read as its files are.
+pub(super) fn keys_of(found: &InferredFiles, format: &SourceFormat) -> Vec<String> {
+    let delimiter = found.delimiter.map(|delimiter| match delimiter {
+        '\t' => "delimiter: tab".to_owned(),
+        other => format!("delimiter: \"{other}\""),
+    });
+    let coerce = found.needs_coerce.then(|| "coerce: true".to_owned());
+    let options: Vec<String> = delimiter.into_iter().chain(coerce).collect();
+    let options = (!options.is_empty()).then(|| format!("options: {{ {} }}", options.join(", ")));
+    // Of JSON and Parquet, files may lack columns anyway.
+    let is_uneven = found.is_uneven && matches!(format, SourceFormat::Csv(_));
+    options.into_iter().chain(is_uneven.then(|| "missing_columns: allow".to_owned())).collect()
+}
+
+impl Undeclared<'_> {
     /// The declaration.
     fn write(&self, found: &InferredFiles, yaml: &mut String) {
         let Source { schema, table, location, .. } = &self.source;
@@ -145,18 +183,8 @@ impl Undeclared<'_> {
         if format_of_ending(&location.value) != Some(self.word) {
             line(8, format!("format: {}", self.word));
         }
-        let delimiter = found.delimiter.map(|delimiter| match delimiter {
-            '\t' => "delimiter: tab".to_owned(),
-            other => format!("delimiter: \"{other}\""),
-        });
-        let coerce = found.needs_coerce.then(|| "coerce: true".to_owned());
-        let options: Vec<String> = delimiter.into_iter().chain(coerce).collect();
-        if !options.is_empty() {
-            line(8, format!("options: {{ {} }}", options.join(", ")));
-        }
-        // Of JSON and Parquet, files may lack columns anyway.
-        if found.is_uneven && matches!(self.source.format, SourceFormat::Csv(_)) {
-            line(8, "missing_columns: allow".to_owned());
+        for key in keys_of(found, &self.source.format) {
+            line(8, key);
         }
         line(8, "columns:".to_owned());
         for column in &found.columns {
@@ -187,18 +215,6 @@ fn names_of(location: &str) -> (String, String) {
         [.., schema, table] => (plain(schema), plain(table)),
         [table] => ("raw".to_owned(), plain(table)),
         [] => ("raw".to_owned(), "files".to_owned()),
-    }
-}
-
-/// A text as YAML writes it, in quotes where it would mean something else without them.
-fn scalar(text: &str) -> String {
-    let is_plain = text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
-        && text.chars().all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '.' | '/' | '*' | '-'));
-    let is_word = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"].contains(&text.to_lowercase().as_str());
-    match is_plain && !is_word {
-        true => text.to_owned(),
-        // JSON's quotes and escapes are YAML's.
-        false => serde_json::Value::from(text).to_string(),
     }
 }
 

@@ -7,6 +7,7 @@ mod preview;
 mod show;
 mod slice_report;
 mod slice_report_text;
+mod upkeep;
 mod windows;
 
 pub(crate) use backfill::{BackfillPlan, BackfillStep, Batch, RemainingBatches};
@@ -15,6 +16,7 @@ pub(crate) use estimate::Survey;
 pub(crate) use preview::{Preview, PreviewOptions};
 pub(crate) use show::announcement;
 pub(crate) use slice_report::{ReportedSlice, SliceReport};
+pub(crate) use upkeep::{PartitionUpkeep, TableUpkeep, UpkeepOptions, upkeep};
 
 use std::collections::{BTreeMap, BTreeSet};
 

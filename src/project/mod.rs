@@ -56,6 +56,8 @@ mod found_models;
 mod properties;
 mod broken_properties;
 mod source_columns;
+#[cfg(feature = "engine")]
+mod column_edits;
 mod source_forms;
 mod source_properties;
 mod sources;
@@ -73,6 +75,8 @@ pub use crate::column_type::ColumnType;
 pub use access::{BucketAccess, Credentials, access, secrets_of};
 pub use broken_properties::PropertyFaults;
 pub use chart::{ChartKind, DeclaredChart, ValueFormat};
+#[cfg(feature = "engine")]
+pub(crate) use column_edits::{Addition, FoundColumn, scalar, with_columns};
 pub use config::{IdleConfig, ModelConfig, OnSchemaChange, UpdatedColumns};
 pub(crate) use config::{appends_everything, idle_configs};
 pub use constraint::{Constraint, ConstraintKind};

@@ -60,14 +60,9 @@ impl Model {
     }
 
     /// Puts another file of its name into its place. What YAML says of the name holds for whichever file it is.
-    pub(crate) fn give_way_to(&mut self, rival: usize) {
+    pub(crate) fn giving_way_to(mut self, rival: usize) -> Model {
         let Model { package, folder_schema, file, path, fqn, settings, .. } = self.rivals.swap_remove(rival);
-        self.package = package;
-        self.folder_schema = folder_schema;
-        self.file = file;
-        self.path = path;
-        self.fqn = fqn;
-        self.settings = settings;
+        Model { package, folder_schema, file, path, fqn, settings, ..self }
     }
 
     pub fn kind(&self) -> NodeKind {

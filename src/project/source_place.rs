@@ -208,14 +208,20 @@ impl SourceLack {
                 message: format!(
                     "the source `{name}` declares no columns, and models are compiled without reading `{location}`"
                 ),
-                help: format!("add them to the table `{table}`, like `columns: [{{ name: id, type: integer }}]`"),
+                help: format!(
+                    "`karat source infer --write` adds those that the files have; or add them to the table `{table}`, like \
+                     `columns: [{{ name: id, type: integer }}]`"
+                ),
             },
             SourceLack::Types { location, columns } => LackText {
                 message: format!(
                     "the source `{name}` declares no type that files are read by for {}, and models are compiled without reading `{location}`",
                     all_of(columns.iter().map(String::as_str))
                 ),
-                help: format!("add `data_type` to each; the types are {}", all_of(ColumnType::WORDS)),
+                help: format!(
+                    "`karat source infer --write` adds those that the files have; or add `data_type` to each; the types are {}",
+                    all_of(ColumnType::WORDS)
+                ),
             },
             SourceLack::Path(written) => LackText {
                 message: format!(

@@ -14,6 +14,7 @@ mod file_facts;
 mod kept_values;
 mod known_passes;
 mod merge;
+mod optimize;
 mod publish;
 mod quarantine;
 mod release;
@@ -33,6 +34,7 @@ mod write;
 mod written_slices;
 
 pub(crate) use context::{RunContext, RunIdentity};
+pub(crate) use optimize::{FileSum, Optimized, OptimizedFiles, table_upkeep};
 pub(crate) use report::{Outcome, StepReport};
 pub(crate) use schedule::RunPace;
 pub(crate) use staged::Staged;

@@ -24,6 +24,18 @@ pub(crate) struct Done {
     pub orphans: Vec<TableName>,
 }
 
+impl Done {
+    /// What to say of tables that no model makes any more. Returns `None` if there are none.
+    pub fn orphan_notice(&self) -> Option<String> {
+        let first = self.orphans.first()?;
+        let (more, them) = match self.orphans.len() - 1 {
+            0 => (String::new(), "it"),
+            more => (format!(" and {more} more"), "them"),
+        };
+        Some(format!("no model makes `{first}`{more} any longer: `karat gc --orphans` removes {them}"))
+    }
+}
+
 impl RunContext<'_> {
     /// Does what a plan says at a pace, and releases the tables of `order`.
     ///

@@ -14,11 +14,13 @@ mod metadata;
 mod interactions;
 mod output;
 mod files;
+mod next_steps;
 mod project_files;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use manifest::Manifest;
+pub(crate) use next_steps::what_to_try;
 pub(crate) use project_files::PROJECT_FILES;
 
 use calendar::{Day, Hours};
@@ -29,10 +31,19 @@ use random::Powers;
 use serde::{Serialize, Serializer};
 use std::io;
 
+use crate::store::LocalBackend;
+
 /// Where the files go.
 pub(crate) trait SampleDestination: Sync {
     /// Starts a file; `relative` is its path with `/` between folders.
     fn create(&self, relative: &str) -> io::Result<Box<dyn io::Write + Send>>;
+}
+
+/// A folder of this machine.
+impl SampleDestination for LocalBackend {
+    fn create(&self, relative: &str) -> io::Result<Box<dyn io::Write + Send>> {
+        LocalBackend::create(self, relative)
+    }
 }
 
 /// What to write.

@@ -81,6 +81,8 @@ pub(super) enum CommitOperation<'a> {
     Write(&'a Work),
     /// The table is again what it was at this version, with so many rows.
     Restore { version: Version, rows: u64 },
+    /// Some files were written anew, with so many rows, which are the same.
+    Optimize { rows: u64 },
     /// It is a copy of another target's table, with so many rows.
     Clone { table: &'a TableName, origin: &'a InputVersion, rows: u64 },
 }
@@ -95,8 +97,9 @@ impl CommitDraft<'_> {
         }
         lines.extend(self.metadata(log, settings));
         lines.push(transaction_action(&transaction_name(&log.name), self.ledger.transaction(), now));
-        lines.extend(self.remove.iter().map(|file| remove_action(file, now)));
-        lines.extend(self.add.iter().map(|file| add_action(file, now)));
+        let changes_data = !matches!(self.operation, CommitOperation::Optimize { .. });
+        lines.extend(self.remove.iter().map(|file| remove_action(file, now, changes_data)));
+        lines.extend(self.add.iter().map(|file| add_action(file, now, changes_data)));
         let mut bytes = Vec::new();
         for line in lines {
             serde_json::to_writer(&mut bytes, &line).expect("JSON can be written into memory");
@@ -123,6 +126,7 @@ impl CommitDraft<'_> {
         };
         let (operation, parameters) = match self.operation {
             CommitOperation::Write(_) => ("WRITE", json!({"mode": "Overwrite"})),
+            CommitOperation::Optimize { .. } => ("OPTIMIZE", json!({"predicate": "[]"})),
             CommitOperation::Restore { version, .. } => ("RESTORE", json!({"version": version.to_string()})),
             // As other engines call it. Nothing is shared with the original.
             CommitOperation::Clone { table, .. } => {
@@ -184,6 +188,7 @@ impl CommitOperation<'_> {
         let work = match self {
             CommitOperation::Write(work) => work,
             CommitOperation::Restore { .. } | CommitOperation::Clone { .. } => return "all".to_owned(),
+            CommitOperation::Optimize { .. } => return "none".to_owned(),
         };
         let base = base.filter(|base| base.needs_full_rebuild(&work.layout).is_none());
         let before = base.and_then(TableState::known_ledger).map(|ledger| &ledger.slices);
@@ -207,7 +212,10 @@ impl CommitOperation<'_> {
                 let computed = work.slices.iter().filter(|(slice, rows)| work.covers(**slice) && rows.rows > 0);
                 Some(slices_in_words(&computed.map(|(slice, _)| *slice).collect::<Vec<_>>()))
             }
-            CommitOperation::Write(_) | CommitOperation::Restore { .. } | CommitOperation::Clone { .. } => None,
+            CommitOperation::Write(_)
+            | CommitOperation::Restore { .. }
+            | CommitOperation::Optimize { .. }
+            | CommitOperation::Clone { .. } => None,
         }
     }
 
@@ -216,14 +224,16 @@ impl CommitOperation<'_> {
             CommitOperation::Write(work) => {
                 work.slices.iter().filter(|(slice, _)| work.covers(**slice)).map(|(_, rows)| rows.rows).sum()
             }
-            CommitOperation::Restore { rows, .. } | CommitOperation::Clone { rows, .. } => *rows,
+            CommitOperation::Restore { rows, .. }
+            | CommitOperation::Optimize { rows }
+            | CommitOperation::Clone { rows, .. } => *rows,
         }
     }
 
     fn inputs(&self) -> BTreeMap<TableKey, InputVersion> {
         match self {
             CommitOperation::Write(work) => work.provenance.inputs.clone(),
-            CommitOperation::Restore { .. } => BTreeMap::new(),
+            CommitOperation::Restore { .. } | CommitOperation::Optimize { .. } => BTreeMap::new(),
             CommitOperation::Clone { table, origin, .. } => BTreeMap::from([(table.key(), (*origin).clone())]),
         }
     }

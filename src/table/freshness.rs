@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{FileDigest, InputVersion, Ledger, SinceLedger, SliceKey, SliceLayout, TableState};
+use crate::delta::Version;
 use crate::name::TableKey;
 
 impl TableState {
@@ -39,6 +40,24 @@ impl TableState {
             }
         }
         differing
+    }
+
+    /// The first version that has the rows of this one, as far as that is recorded: all later ones only rearranged files, or
+    /// computed what was there.
+    pub fn has_its_rows_since(&self) -> Version {
+        let is_rearranged = match &self.since {
+            SinceLedger::Nothing => true,
+            SinceLedger::Commits(touched) => touched.is_empty(),
+            SinceLedger::Unreadable => false,
+        };
+        match self.known_ledger().filter(|_| is_rearranged) {
+            // After a restore the changes of slices are those of the old version.
+            Some(ledger) => {
+                let changed = ledger.slices.values().map(|entry| entry.changes.newest());
+                changed.fold(ledger.history_starts_at, Version::max)
+            }
+            None => self.version,
+        }
     }
 
     /// Where the newest version is that of the ledger, its digests are those of the files. What was changed before that
@@ -92,7 +111,6 @@ mod tests {
 
     use super::*;
     use crate::day::{Grain, parse_instant};
-    use crate::delta::Version;
     use crate::table::{LedgerFound, PartitionValues};
 
     fn day(text: &str) -> SliceKey {
@@ -107,6 +125,34 @@ mod tests {
         assert_eq!(layout.slice_touched(&of_day), Some(day("2023-05-03")));
         assert_eq!(layout.slice_touched(&of_null), Some(SliceKey::NullTime));
         assert_eq!(layout.slice_touched(&PartitionValues::none()), None);
+    }
+
+    #[test]
+    fn rows_are_as_old_as_the_newest_change_of_a_slice_or_the_last_restore() {
+        let entry = |version: u64| crate::table::SliceEntry {
+            provenance: Arc::new(crate::table::Provenance {
+                fingerprint: String::new().into(),
+                inputs: BTreeMap::new(),
+            }),
+            files: FileDigest::CHANGED_EXTERNALLY,
+            rows: crate::table::SliceRows::default(),
+            changes: crate::table::RowChanges::default().and(Version::new(version), 1),
+        };
+        let since = |starts: u64, since: SinceLedger| {
+            let slices = [(day("2023-05-01"), entry(3)), (day("2023-05-02"), entry(5))];
+            let ledger = Ledger {
+                slices: slices.into_iter().collect(),
+                history_starts_at: Version::new(starts),
+                ..Ledger::empty("t".to_owned(), Version::new(9))
+            };
+            let ledger = LedgerFound::Known(Arc::new(ledger));
+            TableState { ledger, since, version: Version::new(9), ..TableState::empty() }.has_its_rows_since()
+        };
+        assert_eq!(since(1, SinceLedger::Nothing), Version::new(5));
+        assert_eq!(since(8, SinceLedger::Nothing), Version::new(8));
+        assert_eq!(since(1, SinceLedger::Commits(Vec::new())), Version::new(5));
+        assert_eq!(since(1, SinceLedger::Commits(vec![PartitionValues::none()])), Version::new(9));
+        assert_eq!(since(1, SinceLedger::Unreadable), Version::new(9));
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! The ledger that a table has after a build is committed: what was recorded before, with what the build has computed over it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{
-    Backfill, FileDigest, FileDigests, Ledger, LedgerLayers, RowChanges, SinceLedger, SliceEntry, SliceKey,
-    SliceLayout, SliceMap, SliceRows, TableState, Work,
+    Backfill, Domain, FileDigest, FileDigests, Ledger, LedgerLayers, Provenance, RowChanges, SinceLedger, SliceEntry,
+    SliceKey, SliceLayout, SliceMap, SliceRows, SliceSet, TableState, Work,
 };
 use crate::delta::{DataFile, Version};
 
@@ -15,6 +15,33 @@ pub(crate) struct NextVersion<'a> {
     /// Delta's id of the table.
     pub table: &'a str,
     pub version: Version,
+}
+
+impl TableState {
+    /// The ledger of the next version, which has these files and the same rows: what is recorded of slices stays, and says
+    /// which files hold them now. What something else has changed stays known as changed. Returns `None` if nothing is recorded.
+    pub fn rearranged_ledger<'f>(
+        &self,
+        layout: &SliceLayout,
+        files: impl IntoIterator<Item = &'f DataFile>,
+    ) -> Option<Ledger> {
+        let known = self.known_ledger()?;
+        let version = self.version.next();
+        // Work that covers no slice: every entry is one that stays. All files are hashed, because any slice may have others now.
+        let work = Work::new(layout.clone(), Domain::Slices(SliceSet::default()), no_provenance());
+        let changed_externally = self.changed_externally(layout);
+        let digests = layout.digests(files);
+        let recorded =
+            LedgerUpdate { work: &work, known: Some(known), changed_externally, digests, is_as_before: false, version };
+        let slices = recorded.kept();
+        let foreign = Some(recorded.without_entry(&slices));
+        Some(Ledger { version, slices, foreign, layers: LedgerLayers::default(), ..known.as_ref().clone() })
+    }
+}
+
+/// What nothing was made of: a rearrangement computes no slice.
+fn no_provenance() -> Arc<Provenance> {
+    Arc::new(Provenance { fingerprint: String::new().into(), inputs: BTreeMap::new() })
 }
 
 impl Work {

@@ -4,8 +4,10 @@ mod backfill_progress;
 mod console;
 mod progress;
 mod stops;
+mod unified_diff;
 
 pub(crate) use backfill_progress::BackfillProgress;
 pub(crate) use console::{Console, LogFormat, Manners, Tone};
 pub(crate) use progress::Progress;
 pub(crate) use stops::Stops;
+pub(crate) use unified_diff::ChangedText;

@@ -11,7 +11,7 @@ use crate::execute::{Built, Event, Observer};
 use crate::figures::{bytes, counted, grouped, seconds};
 use crate::locked::Locked;
 use crate::name::ModelName;
-use crate::pipeline::{CloneOutcome, ClonedTable, Conversions};
+use crate::pipeline::{CloneOutcome, ClonedTable, Conversions, FileSum, Optimized, OptimizedFiles};
 use crate::project::TestSeverity;
 use crate::unit_test::UnitTestResult;
 
@@ -203,6 +203,32 @@ impl Observer for Progress<'_, '_> {
 }
 
 impl Progress<'_, '_> {
+    /// What became of the files of a table.
+    pub fn optimized(&self, model: &ModelName, optimized: &Optimized) {
+        let OptimizedFiles { state, before, after } = match optimized {
+            Optimized::Committed(files) => files,
+            Optimized::Overtaken(version) => {
+                let word = self.console.paint(Tone::Warn, "skipped");
+                let text =
+                    format!("  {word}    {model:32} another writer has changed it: it is at version {version} now");
+                return self.line("skipped", &text, json!({"model": model.as_str(), "version": version}));
+            }
+            Optimized::NoFewer => {
+                let word = self.console.paint(Tone::Quiet, "kept");
+                let text = format!("  {word}       {model:32} its rows do not fit into fewer files");
+                return self.line("kept", &text, json!({"model": model.as_str()}));
+            }
+        };
+        let word = self.console.paint(Tone::Good, "optimized");
+        let size = |sum: &FileSum| format!("{} ({})", counted(sum.files, "file"), bytes(sum.bytes));
+        let text = format!("  {word}  {model:32} {} became {}", size(before), size(after));
+        let facts = json!({
+            "model": model.as_str(), "version": state.version, "rows": after.rows, "files_before": before.files,
+            "files_after": after.files, "bytes_before": before.bytes, "bytes_after": after.bytes,
+        });
+        self.line("optimized", &text, facts);
+    }
+
     /// What became of a table of another target.
     pub fn cloned(&self, model: &ModelName, outcome: &CloneOutcome, target: &str, elapsed: Duration) {
         let table = match outcome {

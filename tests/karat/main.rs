@@ -48,6 +48,7 @@ mod random_answers;
 mod random_expressions;
 mod random_order;
 mod readers;
+mod registered;
 mod secrets;
 mod seeds;
 mod source_text;

@@ -64,6 +64,12 @@ impl Readers {
         serde_json::from_slice(&output).unwrap()
     }
 
+    /// By table, the rows of views of DuckDB in one file and of frames of Polars in another, as [`Readers::tables`] counts them.
+    pub(crate) fn registered(&self, views: &Path, frames: &Path) -> Value {
+        let script = repository().join("tests/readers/registered.py");
+        serde_json::from_slice(&self.run(Command::new(self.python).arg(script).arg(views).arg(frames))).unwrap()
+    }
+
     /// Lets deltalake write a checkpoint of a table, and removes the commits that it makes dispensable.
     pub(crate) fn shorten_log(&self, table: &Path) {
         let program = "import deltalake, sys; deltalake.DeltaTable(sys.argv[1]).create_checkpoint()";
@@ -182,7 +188,7 @@ fn the_readers_see_the_same_in_an_object_store() {
 }
 
 /// The sample project with all its tables.
-fn built() -> Folder {
+pub(crate) fn built() -> Folder {
     let folder = Folder::with_sample();
     folder.karat(&["sample-data", "--rows", "4000", "--days", "40", "--users", "80", "--seed", "4"]);
     folder.karat(&["build", "--quiet"]);

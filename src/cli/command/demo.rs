@@ -6,7 +6,6 @@ use super::build::build_tested;
 use super::chart;
 use super::query::{QueryRequest, query};
 use super::run::{BuildArgs, at_least_one};
-use super::sample_data::SampleFolder;
 use crate::cli::app::App;
 use crate::cli::args::{EngineArgs, ProjectArgs, SelectArgs};
 use crate::cli::exit::Exit;
@@ -15,7 +14,7 @@ use crate::figures::grouped;
 use crate::name::ModelName;
 use crate::parallel::cores;
 use crate::pipeline::{Compiled, LocalBackend, Shown, Writers, charts_of, find_project};
-use crate::sample::{PROJECT_FILES, SampleOptions, write};
+use crate::sample::{PROJECT_FILES, SampleOptions, what_to_try, write};
 use crate::shown::row_table;
 use crate::span::SourceFiles;
 use crate::terminal::Tone;
@@ -123,7 +122,7 @@ fn write_data(app: &App<'_>, root: &Path) -> Result<(), Exit> {
     }
     let options = SampleOptions { threads: cores(), ..SampleOptions::default() };
     app.console.chat(&format!("writing {} records of sample data to data/", grouped(options.rows)));
-    match write(&options, &SampleFolder(LocalBackend::new(data.clone()))) {
+    match write(&options, &LocalBackend::new(data.clone())) {
         Ok(_manifest) => Ok(()),
         Err(error) => Err(cannot_write(app, &data, &error)),
     }
@@ -139,15 +138,5 @@ fn next(app: &App<'_>, root: &Path, target: Option<&str>) {
     // In a clone of the repository karat is run through cargo.
     let karat = if root.join("Cargo.toml").is_file() { "cargo run -q --" } else { "karat" };
     let target = target.map(|target| format!(" --target {target}")).unwrap_or_default();
-    let tries = [
-        ("show sessions", "rows of a model"),
-        ("query \"select * from gold.dau_by_country\"", "any SQL over the tables"),
-        ("compile --select daily_active_users", "its SQL, its plan, the partitions it reads"),
-        ("run --select gold --start 2023-06-15", "rebuild one day"),
-        ("build", "after an edit of models/silver/fct_interactions.sql"),
-    ];
-    let width = 46 + target.len();
-    let line = |(command, what): &(&str, &str)| format!("  {karat} {:width$} {what}", format!("{command}{target}"));
-    let lines: Vec<String> = tries.iter().map(line).collect();
-    app.console.chat(&format!("\nWhat to try next{place}:\n{}", lines.join("\n")));
+    app.console.chat(&format!("\nWhat to try next{place}:\n{}", what_to_try(karat, &target)));
 }

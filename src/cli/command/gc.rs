@@ -2,15 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 use crate::cli::app::App;
 use crate::cli::args::{ProjectArgs, SelectArgs};
 use crate::cli::exit::{Exit, done};
 use crate::cli::tables;
-use crate::figures::{bytes, counted, grouped};
 use crate::name::TableName;
-use crate::pipeline::{Collection, Lake, Loaded, Orphan, Removal, Writers};
+use crate::pipeline::{
+    Collection, Lake, Loaded, Orphan, Removal, RemovedObjects, Writers, kept_orphan, removed_orphan,
+};
 use crate::project::Retention;
 use crate::terminal::Tone;
 
@@ -40,13 +41,6 @@ pub(crate) struct GcCommand {
     project: ProjectArgs,
 }
 
-/// How many objects, and how many bytes.
-#[derive(Debug, Clone, Copy, Default)]
-struct RemovedObjects {
-    objects: usize,
-    bytes: u64,
-}
-
 impl GcCommand {
     pub fn run(self, app: &App<'_>) -> Exit {
         done(self.try_run(app))
@@ -62,7 +56,7 @@ impl GcCommand {
         };
         let lake = app.lake(&loaded, Writers::Many)?;
         let horizon = horizon.and_utc().timestamp_millis();
-        let mut collector = GarbageCollection { gc: &self, app, lake, horizon, total: RemovedObjects::default() };
+        let mut collector = GarbageCollection { gc: &self, app, lake, horizon, total: RemovedObjects::new(self.yes) };
         let exit = if self.orphans {
             // A project with errors does not say which tables it makes.
             let compiled = app.whole(app.compile(loaded)?)?;
@@ -74,27 +68,13 @@ impl GcCommand {
             collector.collect(&loaded)?
         };
         let total = collector.total;
-        self.summarize(app, retention, total);
+        let removed = app.console.paint(Tone::Good, "removed");
+        app.console.say("summary", &total.to_text(&removed, self.orphans, retention), total.to_json());
         Ok(exit)
     }
 
     fn retention(&self, loaded: &Loaded) -> Retention {
         self.retention.unwrap_or(loaded.project.target.retention)
-    }
-
-    fn summarize(&self, app: &App<'_>, kept: Retention, total: RemovedObjects) {
-        let size = bytes(total.bytes);
-        let what = counted(total.objects, "object");
-        let text = match (total.objects, self.yes) {
-            (0, _) => format!("nothing to remove: all is needed, or younger than {kept}"),
-            (_, true) => format!("{}: {what}, {size}", app.console.paint(Tone::Good, "removed")),
-            (_, false) => {
-                let option = if self.orphans { " --orphans" } else { "" };
-                format!("{what}, {size}; nothing was removed: `karat gc{option} --yes` does that")
-            }
-        };
-        let facts = json!({"objects": total.objects, "bytes": total.bytes, "removed": self.yes});
-        app.console.say("summary", &text, facts);
     }
 }
 
@@ -152,39 +132,26 @@ impl GarbageCollection<'_, '_> {
 
     fn tell_orphan(&mut self, orphan: &Orphan, kept: Option<Retention>) {
         let console = self.app.console;
-        let table = orphan.table.to_string();
-        let size = format!("{} ({})", counted(orphan.objects, "object"), bytes(orphan.bytes));
-        if let Some(retention) = kept {
-            let text = format!("  kept  {table}: no model makes it, and it is younger than {retention}: {size}");
-            console.say("gc", &text, json!({"of": table, "removed": false, "orphan": true}));
-            return;
-        }
-        self.total.objects += orphan.objects;
-        self.total.bytes += orphan.bytes;
-        let word = console.paint(Tone::Quiet, if self.gc.yes { "removed" } else { "to remove" });
-        let facts = json!({
-            "of": table, "removed": self.gc.yes, "orphan": true, "objects": orphan.objects, "bytes": orphan.bytes,
-        });
-        console.say("gc", &format!("  {word}  {table}, which no model makes: all of it, {size}"), facts);
+        let text = match kept {
+            Some(retention) => kept_orphan(orphan, retention),
+            None => {
+                self.total.add(orphan.objects, orphan.bytes);
+                removed_orphan(orphan, &self.word())
+            }
+        };
+        console.say("gc", &text, self.total.orphan(orphan, kept.is_none()));
     }
 
     /// What was found in one table.
     fn tell(&mut self, of: &str, removal: &Removal) {
-        let console = self.app.console;
-        if removal.is_empty() {
-            return;
+        if !removal.is_empty() {
+            let word = self.word();
+            let (text, facts) = self.total.removal(of, removal, &word);
+            self.app.console.say("gc", &text, facts);
         }
-        let mut facts = Map::from_iter([("of".to_owned(), json!(of)), ("removed".to_owned(), json!(self.gc.yes))]);
-        let mut parts = Vec::new();
-        for (kind, objects, size) in removal.sums() {
-            let (one, many) = kind.nouns();
-            let noun = if objects == 1 { one } else { many };
-            parts.push(format!("{} {noun} ({})", grouped(objects as u64), bytes(size)));
-            facts.insert(many.replace(' ', "_"), json!({"objects": objects, "bytes": size}));
-            self.total.objects += objects;
-            self.total.bytes += size;
-        }
-        let word = console.paint(Tone::Quiet, if self.gc.yes { "removed" } else { "to remove" });
-        console.say("gc", &format!("  {word}  {of}: {}", parts.join(", ")), Value::Object(facts));
+    }
+
+    fn word(&self) -> String {
+        self.app.console.paint(Tone::Quiet, if self.gc.yes { "removed" } else { "to remove" })
     }
 }

@@ -1,7 +1,5 @@
 //! `karat ls`: what is selected.
 
-use serde_json::Value;
-
 use crate::check::StoredByDefault;
 use crate::cli::app::App;
 use crate::cli::args::{ProjectArgs, SelectArgs, TestArgs};
@@ -76,25 +74,13 @@ impl ListCommand {
             match self.output {
                 ListFormat::Name => text.push_str(&item.name()),
                 ListFormat::Path => text.push_str(item.path()),
-                ListFormat::Json => text.push_str(&self.keys_of(item.json()).to_string()),
+                ListFormat::Json => text.push_str(&item.json_with(&self.output_keys).to_string()),
             }
             text.push('\n');
         }
         match self.output {
             ListFormat::Name | ListFormat::Path => app.console.show(&text),
             ListFormat::Json => app.console.data(&text),
-        }
-    }
-
-    /// The object with the keys that were asked for.
-    fn keys_of(&self, json: Value) -> Value {
-        // dbt takes several in one word as well.
-        let wanted: Vec<&str> = self.output_keys.iter().flat_map(|keys| keys.split([' ', ','])).collect();
-        match json {
-            Value::Object(fields) if !wanted.is_empty() => {
-                Value::Object(fields.into_iter().filter(|(key, _)| wanted.contains(&key.as_str())).collect())
-            }
-            other => other,
         }
     }
 

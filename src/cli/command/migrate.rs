@@ -7,10 +7,8 @@ use serde_json::json;
 use crate::cli::app::App;
 use crate::cli::args::ProjectArgs;
 use crate::cli::exit::{Exit, done};
-use crate::diag::{Code, Diagnostic};
 use crate::figures::counted;
-use crate::pipeline::{EditedFile, LocalBackend, Migration};
-use crate::span::SourceFiles;
+use crate::pipeline::{EditedFile, EditedText, Migration, Workspace};
 
 /// Reads a dbt project, compiles it, and says what runs as it is, what differs from dbt, and what must be edited: each with its
 /// place and the remedy. Reads no data and builds nothing. Ends with exit code 1 if something must be edited.
@@ -51,8 +49,7 @@ impl MigrateCommand {
             ReportFormat::Json => app.console.data(&format!("{:#}\n", migration.to_json())),
         }
         if self.write {
-            let folder = LocalBackend::new(workspace.root.clone()).within();
-            let written = migration.edited().map(|(path, file)| write(app, &folder, path, file));
+            let written = migration.edited().map(|(path, file)| write(app, &workspace, path, file));
             let failed = written.filter(Result::is_err).count();
             let is_done = failed == 0 && migration.is_done_by_edits();
             return Ok(if is_done { Exit::Done } else { Exit::Failed });
@@ -64,17 +61,9 @@ impl MigrateCommand {
     }
 }
 
-fn write(app: &App<'_>, folder: &LocalBackend, path: &str, file: &EditedFile) -> Result<(), Exit> {
-    match folder.replace(path, &file.original, &file.text) {
-        Ok(()) => {
-            let edits = file.edits.len();
-            let text = format!("edited {path}: {}", counted(edits, "place"));
-            app.console.say("edited", &text, json!({"path": path, "edits": edits}));
-            Ok(())
-        }
-        Err(error) => {
-            let diagnostic = Diagnostic::error(Code::UnreadableFile, format!("`{path}` is left as it is: {error}"));
-            Err(app.fail(diagnostic, &SourceFiles::default(), Exit::Failed))
-        }
-    }
+fn write(app: &App<'_>, workspace: &Workspace, path: &str, file: &EditedFile) -> Result<(), Exit> {
+    let edits = file.edits.len();
+    let done = format!("edited {path}: {}", counted(edits, "place"));
+    let change = EditedText { path, original: &file.original, text: &file.text };
+    app.write_edited(workspace, change, &done, json!({"path": path, "edits": edits}))
 }

@@ -19,9 +19,11 @@ mod gc;
 mod history;
 mod list;
 mod migrate;
+mod optimize;
 mod parse;
 mod plan;
 mod query;
+mod register;
 mod restore;
 mod retry;
 mod run;
@@ -64,9 +66,9 @@ macro_rules! commands {
 
             /// The command line with the flags of the command that has this name. Those of the others wait until somebody asks:
             /// forty commands have some five hundred flags, which would be half of the time that `karat ls` takes to begin.
-            pub fn set_up(root: clap::Command, name: &str) -> clap::Command {
+            pub fn with_flags_of(name: &str, root: clap::Command) -> clap::Command {
                 $(if name == in_kebab_case(stringify!($variant)) {
-                    return root.mut_subcommand(name, set_up::<$args>);
+                    return root.mut_subcommand(name, with_flags::<$args>);
                 })*
                 $(#[cfg(feature = "cluster")] if name == in_kebab_case(stringify!($server)) {
                     return root.mut_subcommand(name, set_up::<$server_args>);
@@ -78,7 +80,7 @@ macro_rules! commands {
 }
 
 /// A command with its flags, which come before those that all commands share, as its help shows them.
-fn set_up<Args: clap::Args>(waiting: clap::Command) -> clap::Command {
+fn with_flags<Args: clap::Args>(waiting: clap::Command) -> clap::Command {
     let about = waiting.get_about().cloned();
     Args::augment_args(waiting.defer(|command| command)).about(Resettable::from(about)).long_about(None)
 }
@@ -156,6 +158,10 @@ commands! {
     Chart(chart::ChartCommand),
     /// Query the tables with SQL, as `ref('model')` or `schema.table`
     Query(query::QueryCommand),
+    /// Print statements that make the tables visible in another engine
+    Register(register::RegisterCommand),
+    /// Write a file of views with which DuckDB opens the tables
+    Attach(register::AttachCommand),
     /// Show how fresh, complete and tested every model is
     Status(status::StatusCommand),
     /// List what runs have done, or show one of them
@@ -168,6 +174,8 @@ commands! {
     Diff(diff::DiffCommand),
     /// Restore an old version of a table as its newest
     Restore(restore::RestoreCommand),
+    /// Put small files of tables together, without a change of their rows
+    Optimize(optimize::OptimizeCommand),
     /// Remove old files that no version or release needs any longer
     Gc(gc::GcCommand),
     /// Generate the note-taking app's CSV files at any size, dirty records included, from a seed

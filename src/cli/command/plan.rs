@@ -3,12 +3,11 @@
 use super::run::{RequestArgs, build_request};
 use crate::check::Guards;
 use crate::cli::app::App;
-use crate::cli::args::{DeferArgs, EngineArgs, ProjectArgs, RangeArgs, SelectArgs, invalid_range};
+use crate::cli::args::{DeferArgs, EngineArgs, ProjectArgs, RangeArgs, SelectArgs};
 use crate::cli::exit::{Exit, done};
-use crate::day::parse_instant;
 use crate::diag::{Code, Diagnostic};
-use crate::name::{ModelName, NodeKind};
-use crate::pipeline::{Compiled, Planned, SliceKey, WantedSlice, Writers};
+use crate::name::NodeKind;
+use crate::pipeline::{Compiled, Planned, WantedSlice, Writers};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 enum PlanFormat {
@@ -116,37 +115,9 @@ impl PlanCommand {
 
 /// The slice that somebody names.
 fn slice(app: &App<'_>, compiled: &Compiled, model: &str, day: Option<&String>) -> Result<WantedSlice, Exit> {
-    let files = &compiled.loaded.files;
-    let found = ModelName::parse(model).ok().and_then(|name| compiled.typed.get_key_value(&name));
-    let Some((name, found)) = found else {
-        app.refuse_broken(compiled, model)?;
-        let known = compiled.typed.keys().map(ModelName::as_str);
-        let diagnostic = Diagnostic::error(Code::UnknownRef, format!("no model is called `{model}`"));
-        let diagnostic = diagnostic.suggest(model, known).help("`karat ls` lists the models");
-        return Err(app.fail(diagnostic, files, Exit::Failed));
-    };
-    if !found.config.materialized.is_stored() {
-        let message = format!("`{name}` is {} without a table", found.config.materialized.word());
-        let diagnostic = Diagnostic::error(Code::NotBuilt, message);
-        return Err(app.fail(diagnostic.help("ask for a model that reads it"), files, Exit::Failed));
-    }
-    let grain = found.config.batch_size;
-    let slice = match (found.is_sliced(), day.map(String::as_str)) {
-        (false, _) => SliceKey::All,
-        (_, Some("null")) => SliceKey::NullTime,
-        (_, Some(text)) => match parse_instant(text) {
-            Some(time) => SliceKey::At(grain.floor(time)),
-            None => {
-                let message = format!("`{text}` is not a date");
-                let help = "write it as `2023-05-01`, or `null` for the rows without a time";
-                return Err(app.fail(invalid_range(&message, help), files, Exit::Usage));
-            }
-        },
-        (_, None) => {
-            let message = format!("`{name}` is built in slices of a {grain}, and no slice is named");
-            let help = format!("name one: `karat plan --why {name} 2023-05-01`");
-            return Err(app.fail(invalid_range(&message, &help), files, Exit::Usage));
-        }
-    };
-    Ok(WantedSlice { model: name.clone(), slice })
+    let model = app.model(compiled, model)?;
+    WantedSlice::named(model, day.map(String::as_str)).map_err(|wrong| {
+        let exit = if wrong.code == Code::InvalidRange { Exit::Usage } else { Exit::Failed };
+        app.fail(*wrong, &compiled.loaded.files, exit)
+    })
 }

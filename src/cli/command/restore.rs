@@ -6,7 +6,6 @@ use crate::cli::app::App;
 use crate::cli::args::ProjectArgs;
 use crate::cli::exit::{Exit, done};
 use crate::cli::tables;
-use crate::diag::{Code, Diagnostic};
 use crate::figures::counted;
 use crate::name::TableName;
 use crate::pipeline::{self, Restoration, RestoreReport, Restored, Version, Writers};
@@ -46,18 +45,9 @@ impl RestoreCommand {
         let version = self.version;
         match &done.restored {
             Restored::NoTable => Err(tables::not_built(app, &loaded, &table)),
-            Restored::NoVersion { oldest, newest } => {
-                let message = format!("`{table}` has no version {version} that can be restored");
-                let help = format!("there are {oldest} to {newest}: `karat history {}`", self.model);
-                let diagnostic = Diagnostic::error(Code::UnknownVersion, message).help(help);
-                Err(app.fail(diagnostic, &loaded.files, Exit::Failed))
-            }
-            Restored::FilesGone { gone, of } => {
-                let message = format!("version {version} of `{table}` has lost {gone} of its {}", counted(*of, "file"));
-                let diagnostic = Diagnostic::error(Code::UnknownVersion, message)
-                    .note("`karat gc` removes the files of versions that are older than its retention")
-                    .help(format!("choose a newer version: `karat history {}`", self.model));
-                Err(app.fail(diagnostic, &loaded.files, Exit::Failed))
+            Restored::NoVersion { .. } | Restored::FilesGone { .. } => {
+                let refused = pipeline::refused_restore(&done.restored, &table, version, &self.model);
+                Err(app.refuse(refused.as_slice(), &loaded))
             }
             Restored::Same(state) => {
                 let what = if state.version == version { "is its newest version" } else { "is what it holds already" };

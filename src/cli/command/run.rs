@@ -135,13 +135,8 @@ impl BuildArgs {
         let exit = summarize(app, compiled, RunSummary { done: &done, stopped: &stopped, started });
         let exit = Exit::worst([exit, ended.err().unwrap_or(Exit::Done)]);
         // A model with errors may make a table elsewhere than it seems.
-        if let Some(first) = done.orphans.first().filter(|_| compiled.faults.is_empty()) {
-            let (more, them) = match done.orphans.len() - 1 {
-                0 => (String::new(), "it"),
-                more => (format!(" and {more} more"), "them"),
-            };
-            app.console
-                .chat(&format!("no model makes `{first}`{more} any longer: `karat gc --orphans` removes {them}"));
+        if let Some(text) = done.orphan_notice().filter(|_| compiled.faults.is_empty()) {
+            app.console.chat(&text);
         }
         Ok(exit)
     }

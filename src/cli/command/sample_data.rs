@@ -13,7 +13,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::figures::{grouped, seconds};
 use crate::parallel::cores;
 use crate::pipeline::LocalBackend;
-use crate::sample::{SampleDestination, SampleLayout, SampleOptions, write};
+use crate::sample::{SampleLayout, SampleOptions, write};
 use crate::span::SourceFiles;
 
 /// Writes user_interactions (a file a day), user_metadata.csv and manifest.json with the exact count of every kind of
@@ -64,7 +64,7 @@ impl SampleDataCommand {
             threads: cores(),
         };
         let folder = LocalBackend::new(app.world.folder.join(&self.out));
-        match write(&options, &SampleFolder(folder)) {
+        match write(&options, &folder) {
             Ok(manifest) => {
                 let records = manifest.user_interactions.records;
                 let out = self.out.display();
@@ -81,14 +81,5 @@ impl SampleDataCommand {
                 app.fail(Diagnostic::error(Code::Storage, message), &none, Exit::Unavailable)
             }
         }
-    }
-}
-
-/// The sample data's files go into a folder.
-pub(super) struct SampleFolder(pub LocalBackend);
-
-impl SampleDestination for SampleFolder {
-    fn create(&self, relative: &str) -> io::Result<Box<dyn io::Write + Send>> {
-        self.0.create(relative)
     }
 }

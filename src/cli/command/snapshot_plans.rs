@@ -12,8 +12,7 @@ use crate::pipeline::{
     ComparedPlan, Compiled, LocalBackend, PLANS_FOLDER, PlanStanding, accept_plans, compare_plans, explained,
     kept_plans, path_of_plan, text_of_plan,
 };
-use crate::shown::{DiffLine, hunks};
-use crate::terminal::Tone;
+use crate::terminal::{ChangedText, Tone};
 
 /// Compares what every model compiles to, its rendered SQL and its plans, with the files of the folder `plans`, and ends
 /// with exit code 1 if anything differs. Kept in version control, these files show a reviewer what an edit does to
@@ -64,7 +63,7 @@ impl SnapshotPlansCommand {
         for plan in &compared {
             tell(app, plan);
             if self.review {
-                app.console.show(&review(app, plan));
+                ChangedText::of_plan(plan).iter().for_each(|text| app.console.show(&text.difference(app.console)));
             }
         }
         if self.accept {
@@ -116,27 +115,4 @@ fn tell(app: &App<'_>, plan: &ComparedPlan) {
     let model = &plan.model;
     let text = format!("  {}{pad}{model}", app.console.paint(tone, word));
     app.console.say(word, &text, json!({"model": model, "path": path_of_plan(model)}));
-}
-
-/// The difference as a unified diff; nothing if there is none.
-fn review(app: &App<'_>, plan: &ComparedPlan) -> String {
-    if plan.standing == PlanStanding::Same {
-        return String::new();
-    }
-    let paint = |tone, text: &str| format!("{}\n", app.console.paint_data(tone, text));
-    let side = |standing, text: String| if plan.standing == standing { "/dev/null".to_owned() } else { text };
-    let path = path_of_plan(&plan.model);
-    let mut text = paint(Tone::Strong, &format!("--- {}", side(PlanStanding::New, format!("a/{path}"))));
-    text += &paint(Tone::Strong, &format!("+++ {}", side(PlanStanding::Gone, format!("b/{path}"))));
-    for hunk in hunks(&plan.kept, &plan.now) {
-        text += &paint(Tone::Quiet, &hunk.heading());
-        for line in &hunk.lines {
-            text += &match line {
-                DiffLine::Same(line) => format!(" {line}\n"),
-                DiffLine::Old(line) => paint(Tone::Bad, &format!("-{line}")),
-                DiffLine::New(line) => paint(Tone::Good, &format!("+{line}")),
-            };
-        }
-    }
-    text
 }

@@ -2,11 +2,16 @@
 
 use std::time::Instant;
 
+use serde_json::json;
+
 use crate::cli::app::App;
 use crate::cli::args::{EngineArgs, ProjectArgs, SelectArgs};
 use crate::cli::exit::{Exit, done};
-use crate::pipeline::{FreshnessAnswer, InferenceRequest, Questions, Writers};
-use crate::terminal::Tone;
+use crate::figures::counted;
+use crate::pipeline::{
+    CompletedSources, EditedProperties, EditedText, FreshnessAnswer, InferenceRequest, Loaded, Questions, Writers,
+};
+use crate::terminal::{ChangedText, Tone};
 
 /// Asks how fresh sources are.
 #[derive(Debug, clap::Args)]
@@ -20,20 +25,24 @@ enum SourceQuestion {
     /// Compare the age of the newest row, or of the newest file, with `freshness:` of each source, and write sources.json
     #[command(alias = "snapshot-freshness")]
     Freshness(FreshnessArgs),
-    /// Look at files, and print the YAML that declares them as a source: columns, types and options
+    /// Look at files, and print the YAML that declares them as a source: columns, types and options. Without a location, find
+    /// the columns that the project's sources lack
     Infer(InferArgs),
 }
 
 #[derive(Debug, clap::Args)]
 struct InferArgs {
     /// A path or glob inside the project, like `data/orders/*.csv`
-    location: String,
+    location: Option<String>,
     /// Schema and table of the source [default: the names of its folders]
-    #[arg(long, value_name = "SCHEMA.TABLE")]
+    #[arg(long, value_name = "SCHEMA.TABLE", requires = "location")]
     name: Option<String>,
     /// What the files are [default: by their ending]
-    #[arg(long, value_name = "FORMAT", value_parser = ["csv", "json", "parquet"])]
+    #[arg(long, value_name = "FORMAT", value_parser = ["csv", "json", "parquet"], requires = "location")]
     format: Option<String>,
+    /// Write the columns into the files that declare the sources, instead of showing what would change
+    #[arg(long, conflicts_with = "location")]
+    write: bool,
     #[command(flatten)]
     project: ProjectArgs,
 }
@@ -61,7 +70,8 @@ impl InferArgs {
     fn try_run(self, app: &App<'_>) -> Result<Exit, Exit> {
         // Models that read a source before it is declared are no news to its author.
         let mut loaded = app.load_quietly(&self.project)?;
-        let request = InferenceRequest { location: self.location, name: self.name, format: self.format };
+        let Some(location) = self.location else { return complete(app, &loaded, self.write) };
+        let request = InferenceRequest { location, name: self.name, format: self.format };
         let mut files = loaded.files.clone();
         let inferred = loaded.infer_source(&request, &mut files);
         loaded.files = files;
@@ -69,6 +79,28 @@ impl InferArgs {
         app.console.show(&yaml);
         Ok(Exit::Done)
     }
+}
+
+/// Finds the columns that sources lack.
+fn complete(app: &App<'_>, loaded: &Loaded, writes: bool) -> Result<Exit, Exit> {
+    let CompletedSources { edited, faults } = loaded.complete_sources();
+    app.console.diagnostics(&faults, &loaded.files);
+    let mut failed = !faults.is_empty();
+    for file in edited.iter().filter(|_| !writes) {
+        app.console.show(&ChangedText::of_properties(file).difference(app.console));
+    }
+    for EditedProperties { path, original, text, tables } in edited.iter().filter(|_| writes) {
+        let done = format!("edited {path}: {}", counted(*tables, "source"));
+        let change = EditedText { path, original, text };
+        failed |= app.write_edited(&loaded.workspace, change, &done, json!({"path": path, "sources": tables})).is_err();
+    }
+    let sources = edited.iter().map(|file| file.tables).sum::<usize>();
+    match (sources, writes) {
+        (0, _) if !failed => app.console.chat("every source says which columns its files have"),
+        (0, _) | (_, true) => {}
+        (_, false) => app.console.say("hint", "`karat source infer --write` makes these edits", json!({})),
+    }
+    Ok(if failed { Exit::Failed } else { Exit::Done })
 }
 
 impl FreshnessArgs {

@@ -7,6 +7,7 @@ mod clone;
 mod crash_sweep;
 mod defer;
 mod files;
+mod optimize;
 mod planning;
 mod project;
 mod scenarios;

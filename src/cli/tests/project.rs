@@ -7,15 +7,16 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use object_store::ObjectStore;
+use futures::TryStreamExt;
 use object_store::memory::InMemory;
+use object_store::{ObjectStore, ObjectStoreExt};
 
 use crate::cli::{Storage, World, run_to};
 use crate::store::RetryPolicy;
 
 /// Three models, one on top of the other: a table cut by files, one that shares files, and one number.
 pub(super) struct Project {
-    folder: tempfile::TempDir,
+    folder: Arc<tempfile::TempDir>,
     pub store: Arc<dyn ObjectStore>,
 }
 
@@ -47,9 +48,21 @@ pub(super) fn hasty() -> RetryPolicy {
 
 impl Project {
     pub fn new() -> Project {
-        let project = Project { folder: tempfile::tempdir().unwrap(), store: Arc::new(InMemory::new()) };
+        let project = Project { folder: Arc::new(tempfile::tempdir().unwrap()), store: Arc::new(InMemory::new()) };
         FILES.iter().for_each(|path| project.write(path, &fs::read_to_string(Path::new(SHOP).join(path)).unwrap()));
         project
+    }
+
+    /// The same files over a copy of a store.
+    pub fn with_store(&self, store: &Arc<dyn ObjectStore>) -> Project {
+        let copy = InMemory::new();
+        futures::executor::block_on(async {
+            for object in store.list(None).try_collect::<Vec<_>>().await.unwrap() {
+                let bytes = store.get(&object.location).await.unwrap().bytes().await.unwrap();
+                copy.put(&object.location, bytes.into()).await.unwrap();
+            }
+        });
+        Project { folder: Arc::clone(&self.folder), store: Arc::new(copy) }
     }
 
     pub fn path(&self) -> &Path {

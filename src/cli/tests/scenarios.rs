@@ -49,7 +49,7 @@ pub(super) fn lines(project: &Project, key: &Path) -> Vec<Value> {
 }
 
 /// Another engine's commit on top of the newest one.
-fn foreign(project: &Project, table: &str, actions: &[Value]) {
+pub(super) fn foreign(project: &Project, table: &str, actions: &[Value]) {
     let next = commits(project, table).len();
     let text: String = actions.iter().map(|action| format!("{action}\n")).collect();
     let key = Path::from(format!("shop/{table}/_delta_log/{next:020}.json"));

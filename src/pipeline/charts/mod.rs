@@ -127,7 +127,8 @@ impl ChartFiles {
     }
 }
 
-fn write_whole(path: &Path, text: &str) -> io::Result<()> {
+/// Writes a file, whole or not at all.
+pub(super) fn write_whole(path: &Path, text: &str) -> io::Result<()> {
     let name = path.file_name().ok_or_else(|| io::Error::other("it is not the name of a file"))?;
     let folder = LocalBackend::new(path.parent().unwrap_or(Path::new("")).to_path_buf());
     folder.write_at_once(&name.to_string_lossy(), text.as_bytes())

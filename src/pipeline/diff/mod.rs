@@ -12,7 +12,7 @@ use serde_json::Value;
 
 pub(crate) use pin::DiffSide;
 use pin::PinnedTable;
-pub(crate) use place::TablePlace;
+pub(crate) use place::{TableMoment, TablePlace};
 use plans::{ComparedTables, TableSide};
 pub(crate) use report::TableDiff;
 use report::{ComparedTypes, DiffState};

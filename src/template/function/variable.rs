@@ -90,14 +90,16 @@ fn rendered(state: &State<'_, '_>, call: &Call<'_>, name: &str, template: &str) 
 /// Why a variable has no text, in the words of what is wrong with its template.
 fn unrendered(name: &str, template: &str, error: &Error) -> CallFailure {
     let errors = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
-    let cause = errors.filter_map(|error| error.downcast_ref::<CallFailure>()).last();
-    let why = match (cause, error.detail()) {
+    let cause = errors.clone().filter_map(|error| error.downcast_ref::<CallFailure>()).last();
+    // Those around the innermost say only which macros it has left.
+    let innermost = errors.filter_map(|error| error.downcast_ref::<Error>()).last().unwrap_or(error);
+    let why = match (cause, innermost.detail()) {
         (Some(cause), _) => cause.message.clone(),
-        (None, Some(detail)) if error.kind() == ErrorKind::UnknownFunction => {
+        (None, Some(detail)) if innermost.kind() == ErrorKind::UnknownFunction => {
             format!("no macro or function is called `{}`", detail.trim_end_matches(" is unknown"))
         }
         (None, Some(detail)) => detail.to_owned(),
-        (None, None) => error.kind().to_string(),
+        (None, None) => innermost.kind().to_string(),
     };
     let message = format!("the variable `{name}` holds a template that cannot be rendered: {why}");
     let code = cause.map_or(Code::TemplateError, |cause| cause.code);

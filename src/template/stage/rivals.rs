@@ -15,15 +15,16 @@ use crate::span::SourceFiles;
 /// # Errors
 ///
 /// Returns an error if two of one name are switched on, or if the macros cannot be read.
-pub fn settle_rivals(project: &mut Project, files: &SourceFiles, host: &dyn Host, sink: &mut Sink) -> Checked<()> {
+pub fn settle_rivals(project: Project, files: &SourceFiles, host: &dyn Host, sink: &mut Sink) -> Checked<Project> {
     if project.models.values().all(|model| model.rivals.is_empty()) {
-        return Ok(());
+        return Ok(project);
     }
-    for (name, rival) in winners(project, files, host, sink)? {
-        let model = project.models.get_mut(&name).expect("it is one of the project's models");
-        model.give_way_to(rival);
-    }
-    Ok(())
+    let winners = winners(&project, files, host, sink)?;
+    let models = project.models.into_iter().map(|(name, model)| match winners.get(&name) {
+        Some(rival) => (name, model.giving_way_to(*rival)),
+        None => (name, model),
+    });
+    Ok(Project { models: models.collect(), ..project })
 }
 
 /// The models that are not the first of their name, and which of the others they are.
