@@ -71,7 +71,7 @@ macro_rules! commands {
                     return root.mut_subcommand(name, with_flags::<$args>);
                 })*
                 $(#[cfg(feature = "cluster")] if name == in_kebab_case(stringify!($server)) {
-                    return root.mut_subcommand(name, set_up::<$server_args>);
+                    return root.mut_subcommand(name, with_flags::<$server_args>);
                 })*
                 root
             }
