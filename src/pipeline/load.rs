@@ -47,6 +47,11 @@ impl Workspace {
     }
 }
 
+/// Whether a file is one of a package: `dbt deps` writes those, and would undo every edit.
+pub(super) fn is_of_package(path: &str) -> bool {
+    ["dbt_packages/", "packages/"].iter().any(|folder| path.starts_with(folder))
+}
+
 /// A file of the project as it was read, and as it should be.
 pub(crate) struct EditedText<'a> {
     pub path: &'a str,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::load::Loaded;
+use super::load::{Loaded, is_of_package};
 use super::source_inference::{Looked, SourceKey, keys_of, look_at, without_columns};
 use crate::diag::{Code, Diagnostic};
 use crate::failure::Failure;
@@ -62,7 +62,7 @@ impl Loaded {
     fn addition(&self, source: &Lacking<'_>) -> Result<Addition, Diagnostic> {
         let Lacking { name, table, location } = source;
         let wrong = |message: String| Diagnostic::error(Code::UnknownSource, message).at(table.span);
-        if ["dbt_packages/", "packages/"].iter().any(|folder| self.files.path(table.span.file).starts_with(folder)) {
+        if is_of_package(self.files.path(table.span.file)) {
             let message = format!("`{name}` is declared in a package, whose files are not edited");
             return Err(wrong(message).help("declare its columns where the package comes from"));
         }

@@ -23,7 +23,7 @@ use crate::span::{FileId, SourceFiles, Span};
 /// The work that one template may cause: some million steps, or some hundred million bytes.
 const FUEL: u64 = 4_000_000;
 /// The longest text that a template may render to.
-const LONGEST_TEXT: usize = 16 * 1024 * 1024;
+pub(super) const LONGEST_TEXT: usize = 16 * 1024 * 1024;
 
 /// The engine with all macro files of the project and its packages parsed.
 pub(super) struct Engine<'a> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::pipeline::compilation::Compilation;
-use crate::pipeline::load::Workspace;
+use crate::pipeline::load::{Workspace, is_of_package};
 use crate::span::{SourceFiles, Span};
 
 /// A file as it is and as it should be.
@@ -54,11 +54,6 @@ pub(super) fn apply(
         is_changed |= edit_file(&path, places, workspace, edited);
     }
     is_changed
-}
-
-/// `dbt deps` writes the files of packages, and would undo every edit.
-fn is_of_package(path: &str) -> bool {
-    ["dbt_packages/", "packages/"].iter().any(|folder| path.starts_with(folder))
 }
 
 /// Where `from` stands in the text. Returns `None` if something else stands there, as inside the call of a macro.

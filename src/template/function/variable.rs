@@ -7,6 +7,7 @@ use minijinja::{Error, ErrorKind, State, Value};
 use super::{Call, CallFailure, Root, TemplateFunction};
 use crate::diag::Code;
 use crate::project::is_template;
+use crate::template::environment::LONGEST_TEXT;
 use crate::template::render::{Need, Variable, VariableFrame};
 use crate::template::rewrite::{TemplateKind, rewrite};
 use crate::template::token::ScannedText;
@@ -78,7 +79,13 @@ fn rendered(state: &State<'_, '_>, call: &Call<'_>, name: &str, template: &str) 
 
     let mut record = render.record();
     record.open_variables.pop();
-    let value = Value::from(text.map_err(|error| unrendered(name, template, &error))?);
+    let text = text.map_err(|error| unrendered(name, template, &error))?;
+    // Variables of variables could double a text with each of them.
+    if text.len() > LONGEST_TEXT {
+        let message = format!("the text of the variable `{name}` is longer than {} MiB", LONGEST_TEXT / 1024 / 1024);
+        return Err(CallFailure::new(message).code(Code::TemplateFuel));
+    }
+    let value = Value::from(text);
     if record.references.len() == references {
         record.variables.insert(name.to_owned(), value.clone());
     } else {
@@ -102,7 +109,11 @@ fn unrendered(name: &str, template: &str, error: &Error) -> CallFailure {
         (None, None) => innermost.kind().to_string(),
     };
     let message = format!("the variable `{name}` holds a template that cannot be rendered: {why}");
-    let code = cause.map_or(Code::TemplateError, |cause| cause.code);
+    let code = match (cause, innermost.kind()) {
+        (Some(cause), _) => cause.code,
+        (None, ErrorKind::OutOfFuel) => Code::TemplateFuel,
+        (None, _) => Code::TemplateError,
+    };
     CallFailure::new(message).code(code).help(format!("its template is `{template}`"))
 }
 

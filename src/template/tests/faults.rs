@@ -273,6 +273,36 @@ fn unset_variables_are_told() {
 }
 
 #[test]
+fn variables_that_are_templates_are_as_bounded_as_templates() {
+    let doubled =
+        (0..14).map(|n| (format!("v{n}"), format!("{{{{ var('v{next}') ~ var('v{next}') }}}}", next = n + 1)));
+    let deep = (0..40).map(|n| (format!("d{n}"), format!("{{{{ var('d{}') }}}}", n + 1)));
+    let loops = "{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}".to_owned();
+    let vars = doubled.chain(deep).chain([("v14".to_owned(), "x".repeat(4096)), ("endless".to_owned(), loops)]);
+    let vars: BTreeMap<String, serde_json::Value> = vars.map(|(name, text)| (name, text.into())).collect();
+    for (asked, said) in [
+        (
+            "v0",
+            "error[template-fuel]: the variable `v0` holds a template that cannot be rendered: the text of the variable `v1`",
+        ),
+        (
+            "endless",
+            "error[template-fuel]: the variable `endless` holds a template that cannot be rendered: engine ran out of fuel",
+        ),
+        ("d0", "`var('d16')` needs its own value, or too many others"),
+    ] {
+        let template = format!("{{{{ var('{asked}') }}}}");
+        let (project, sources) = project(&[("models/gold/m.sql", &template)]);
+        let project = Project { vars: vars.clone(), ..project };
+        let mut sink = Sink::default();
+        let rendered = render_models(&project, &sources, &host(), &mut NoCompiler, &mut sink);
+        let _ = rendered.and_then(|rendered| rendered.whole(&mut sink));
+        let told = render_all(&sink.take(), &sources, Style::Plain);
+        assert!(told.contains(said), "{told}");
+    }
+}
+
+#[test]
 fn templates_without_end_stop() {
     let endless = "{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}";
     assert!(fault(endless).contains("error[template-fuel]: the template does not terminate"));
