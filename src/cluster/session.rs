@@ -4,7 +4,9 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ballista_core::config::{BALLISTA_CLIENT_GRPC_MAX_MESSAGE_SIZE, BallistaConfig};
+use ballista_core::config::{
+    BALLISTA_BROADCAST_JOIN_THRESHOLD_BYTES, BALLISTA_CLIENT_GRPC_MAX_MESSAGE_SIZE, BallistaConfig,
+};
 use ballista_core::extension::SessionConfigExt;
 use datafusion::common::Result;
 use datafusion::config::ConfigOptions;
@@ -33,7 +35,13 @@ fn options(partitions: usize, prefers_hash_joins: bool) -> Result<ConfigOptions>
     options.optimizer.enable_physical_uncorrelated_scalar_subquery = false;
     // The order in which a scan is to read row groups is no part of the engine's messages.
     options.optimizer.enable_sort_pushdown = false;
+    // The scheduler decides anew which joins send one side to all tasks, and does not look at what stands above them: an
+    // aggregate that was planned over one partition would be carried out once for each of several. So no join is planned to send
+    // a side to all tasks, and the scheduler is not to make one of any.
+    options.optimizer.hash_join_single_partition_threshold = 0;
+    options.optimizer.hash_join_single_partition_threshold_rows = 0;
     options.extensions.insert(BallistaConfig::default());
+    options.set(BALLISTA_BROADCAST_JOIN_THRESHOLD_BYTES, "0")?;
     options.set(BALLISTA_CLIENT_GRPC_MAX_MESSAGE_SIZE, &MOST_MESSAGE_BYTES.to_string())?;
     Ok(options)
 }

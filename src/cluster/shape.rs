@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use arrow::datatypes::Schema;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::common::{Result, not_impl_err};
+use datafusion::common::{JoinType, Result, not_impl_err};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::Column;
-use datafusion::physical_plan::joins::{HashJoinExec, NestedLoopJoinExec, SortMergeJoinExec};
+use datafusion::physical_plan::joins::{HashJoinExec, NestedLoopJoinExec, PartitionMode, SortMergeJoinExec};
 use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, Partitioning};
 
@@ -21,14 +21,17 @@ impl ShippedPlan {
     /// Puts an exchange on top of the rows where the stage that writes would otherwise have other partitions than the plan has
     /// here, or where each task would write a file into each partition of the table.
     ///
-    /// The scheduler decides anew which joins send one side to all tasks, and then the partitions are those of the other side. So
-    /// the stage of a join is never the stage that writes. An exchange by hash is what the scheduler keeps as it is: it would
-    /// take out one that only collects, because a write node does not ask for it.
+    /// The stage of a join is never the stage that writes. An exchange by hash is what the scheduler keeps as it is: it would
+    /// take out one that only collects, because a write node does not ask for it. `divided` is into how many parts the cluster
+    /// divides rows.
     ///
     /// # Errors
     ///
-    /// Fails if the rows have no column that they can be exchanged by.
-    pub fn new(rows: Arc<dyn ExecutionPlan>, partition_columns: &[String]) -> Result<ShippedPlan> {
+    /// Fails if the rows have no column that they can be exchanged by, or if the cluster would divide a join in another way.
+    pub fn new(rows: Arc<dyn ExecutionPlan>, partition_columns: &[String], divided: usize) -> Result<ShippedPlan> {
+        if divided > 1 {
+            keeps_its_parts(&rows)?;
+        }
         let partitions = rows.output_partitioning().partition_count();
         let is_apart = partitions == 1 || partition_columns.is_empty() || keeps_together(&rows, partition_columns);
         if is_apart && !joins(&rows)? {
@@ -67,6 +70,29 @@ fn keeps_together(rows: &Arc<dyn ExecutionPlan>, columns: &[String]) -> bool {
     !keys.is_empty() && keys.iter().all(is_one)
 }
 
+/// Fails if the plan has a join that the scheduler would carry out in other parts than it was planned for, whatever stands above
+/// it, or one whose tasks would each put out the rows without a match.
+fn keeps_its_parts(plan: &Arc<dyn ExecutionPlan>) -> Result<()> {
+    plan.apply(|node| {
+        let is_by_rows_of_the_right = |join_type: &JoinType| {
+            matches!(
+                join_type,
+                JoinType::Inner | JoinType::Right | JoinType::RightSemi | JoinType::RightAnti | JoinType::RightMark
+            )
+        };
+        let is_divided_anew = match (node.downcast_ref::<HashJoinExec>(), node.downcast_ref::<NestedLoopJoinExec>()) {
+            (Some(join), _) => join.null_aware || *join.partition_mode() != PartitionMode::Partitioned,
+            (None, Some(join)) => !is_by_rows_of_the_right(join.join_type()),
+            (None, None) => false,
+        };
+        if is_divided_anew {
+            return not_impl_err!("a cluster would divide a join of it in another way");
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })
+    .map(|_| ())
+}
+
 fn joins(plan: &Arc<dyn ExecutionPlan>) -> Result<bool> {
     let mut found = false;
     plan.apply(|node| {
@@ -80,9 +106,8 @@ fn joins(plan: &Arc<dyn ExecutionPlan>) -> Result<bool> {
 mod tests {
     use arrow::array::{ArrayRef, Int64Array, RecordBatch};
     use datafusion::catalog::memory::MemorySourceConfig;
-    use datafusion::common::{JoinType, NullEquality};
+    use datafusion::common::NullEquality;
     use datafusion::physical_plan::displayable;
-    use datafusion::physical_plan::joins::PartitionMode;
 
     use super::*;
 
@@ -94,19 +119,31 @@ mod tests {
     }
 
     fn joined(partitions: usize) -> Arc<dyn ExecutionPlan> {
+        joined_in(PartitionMode::Partitioned, partitions)
+    }
+
+    fn joined_in(mode: PartitionMode, partitions: usize) -> Arc<dyn ExecutionPlan> {
         let key = || Arc::new(Column::new("n", 1)) as Arc<dyn PhysicalExpr>;
         let join = HashJoinExec::try_new(
-            rows(1),
+            rows(if mode == PartitionMode::CollectLeft { 1 } else { partitions }),
             rows(partitions),
             vec![(key(), key())],
             None,
             &JoinType::Inner,
             None,
-            PartitionMode::CollectLeft,
+            mode,
             NullEquality::NullEqualsNothing,
             false,
         );
         Arc::new(join.unwrap())
+    }
+
+    #[test]
+    fn a_join_that_the_scheduler_would_divide_anew_stays_here() {
+        let collected = |divided| ShippedPlan::new(joined_in(PartitionMode::CollectLeft, 1), &[], divided);
+        assert!(collected(2).err().unwrap().to_string().contains("divide a join"));
+        // There is one part, whatever it does.
+        assert_eq!(collected(1).unwrap().partitions, 1);
     }
 
     #[test]
@@ -120,7 +157,7 @@ mod tests {
         ] {
             let columns: Vec<String> = partition_columns.iter().map(|name| (*name).to_owned()).collect();
             let partitions = rows.output_partitioning().partition_count();
-            let shipped = ShippedPlan::new(rows, &columns).unwrap();
+            let shipped = ShippedPlan::new(rows, &columns, 3).unwrap();
             assert_eq!(shipped.partitions, partitions);
             assert_eq!(shipped.rows.output_partitioning().partition_count(), partitions);
             let shown = displayable(shipped.rows.as_ref()).one_line().to_string();

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use datafusion::common::Result as EngineResult;
+use datafusion::common::{DataFusionError, Result as EngineResult};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 
 use super::context::RunContext;
 use super::write::{PlanWritten, WriteJob};
+use crate::analyze::TypedModel;
 use crate::cluster::{ClusterFault, ShippedPlan};
 use crate::engine::{WriteNode, WriteTarget, claimed_files};
 use crate::execute::{Joins, slice_cut};
@@ -26,7 +27,14 @@ impl RunContext<'_> {
         let is_hash = job.joins == Joins::Hash;
         let options = self.writer_options(job);
         let rows = cluster.state(is_hash).create_physical_plan(logical).await?;
-        let ShippedPlan { rows, partitions } = ShippedPlan::new(rows, &options.partition_columns)?;
+        let divided = cluster.state(is_hash).config_options().execution.target_partitions;
+        let ShippedPlan { rows, partitions } = match ShippedPlan::new(rows, &options.partition_columns, divided) {
+            Ok(shipped) => shipped,
+            Err(reason) => {
+                tell_why_here(model, &reason);
+                return Ok(None);
+            }
+        };
         let target = WriteTarget { table: model.table.clone(), name: job.name.to_owned() };
         let written = Arc::new(WriteNode::new(rows, options, slice_cut(model), target));
         // Above the writing there is a stage of its own: the results of a plan's last stage are handed out even if the executor
@@ -35,9 +43,7 @@ impl RunContext<'_> {
         let encoded = match cluster.encode(&plan) {
             Ok(encoded) => encoded,
             Err(reason) => {
-                let reason = reason.strip_backtrace();
-                let reason = reason.strip_prefix("This feature is not implemented: ").unwrap_or(&reason);
-                tracing::info!(model = %model.name, reason, "built on this machine, not on the cluster");
+                tell_why_here(model, &reason);
                 return Ok(None);
             }
         };
@@ -52,4 +58,10 @@ impl RunContext<'_> {
         }
         PlanWritten::read(&batches).map(Some)
     }
+}
+
+fn tell_why_here(model: &TypedModel, reason: &DataFusionError) {
+    let reason = reason.strip_backtrace();
+    let reason = reason.strip_prefix("This feature is not implemented: ").unwrap_or(&reason);
+    tracing::info!(model = %model.name, reason, "built on this machine, not on the cluster");
 }
