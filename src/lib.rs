@@ -12,6 +12,7 @@ pub mod figures;
 pub mod diag;
 pub mod host;
 mod parallel;
+mod text_edit;
 #[cfg(test)]
 mod dice;
 // The front half: what the author wrote.

@@ -115,6 +115,9 @@ pub enum NodeKind {
 }
 
 impl NodeKind {
+    /// Those that make tables.
+    pub const BUILT: [NodeKind; 3] = [NodeKind::Seed, NodeKind::Model, NodeKind::Snapshot];
+
     /// All of them, in that order.
     pub const ALL: [NodeKind; 11] = [
         NodeKind::Source,

@@ -24,6 +24,13 @@ pub enum Writers {
     Nobody,
 }
 
+impl Writers {
+    /// Those of a command that writes: one at a time where the user promises it.
+    pub(crate) fn promised(is_single: bool) -> Self {
+        if is_single { Self::Single } else { Self::Many }
+    }
+}
+
 /// A store, and what finds in it what killed runs have left.
 struct OpenedStore {
     store: Arc<dyn ObjectStore>,

@@ -207,11 +207,8 @@ impl OptimizeTotals {
         match optimized {
             Optimized::Committed(files) => {
                 self.tables += 1;
-                for (sum, more) in [(&mut self.before, files.before), (&mut self.after, files.after)] {
-                    sum.files += more.files;
-                    sum.rows += more.rows;
-                    sum.bytes += more.bytes;
-                }
+                self.before += files.before;
+                self.after += files.after;
             }
             Optimized::Overtaken(_) => self.overtaken += 1,
             Optimized::NoFewer => {}

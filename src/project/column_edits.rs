@@ -7,6 +7,7 @@ use super::yaml;
 use crate::column_type::ColumnType;
 use crate::diag::Sink;
 use crate::span::{FileId, Span};
+use crate::text_edit::{self, TextEdit};
 
 /// A column that a table's files have.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,13 +26,6 @@ pub(crate) struct Addition {
     pub columns: Vec<FoundColumn>,
 }
 
-/// A piece of text that takes the place of another.
-struct Edit {
-    at: usize,
-    cut: usize,
-    text: String,
-}
-
 /// The text of a properties file with what its tables lack. Returns `None` if one of the tables is not found in it.
 pub(crate) fn with_columns(text: &str, file: FileId, additions: &[Addition]) -> Option<String> {
     let root = yaml::parse(text, file, &mut Sink::default()).ok()?;
@@ -40,16 +34,7 @@ pub(crate) fn with_columns(text: &str, file: FileId, additions: &[Addition]) -> 
         let table = find_named(&root, addition.name)?;
         Editor { text, edits: &mut edits }.complete(table, addition);
     }
-    edits.sort_by_key(|edit| edit.at);
-    let mut edited = String::with_capacity(text.len());
-    let mut copied = 0;
-    for Edit { at, cut, text: piece } in edits {
-        edited.push_str(text.get(copied..at)?);
-        edited.push_str(&piece);
-        copied = at + cut;
-    }
-    edited.push_str(text.get(copied..)?);
-    Some(edited)
+    text_edit::applied(text, edits)
 }
 
 /// The mapping whose `name` stands at this place.
@@ -92,7 +77,7 @@ impl FoundColumn {
 
 struct Editor<'a> {
     text: &'a str,
-    edits: &'a mut Vec<Edit>,
+    edits: &'a mut Vec<TextEdit>,
 }
 
 impl Editor<'_> {
@@ -198,7 +183,7 @@ impl Editor<'_> {
     }
 
     fn replace(&mut self, at: usize, cut: usize, text: String) {
-        self.edits.push(Edit { at, cut, text });
+        self.edits.push(TextEdit { at, cut, text });
     }
 
     /// Whether a mapping or list is written with braces or brackets.

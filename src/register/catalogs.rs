@@ -1,6 +1,6 @@
 //! Tables in the catalogs of Trino, Athena, Spark and Unity. These engines read the log by themselves.
 
-use super::names::{backquoted, double_quoted, escaped_text, text};
+use super::names::{backquoted, escaped_text, quoted, text};
 use super::{CannotRegister, RegisteredTable, Registration, ShownTables, Statements};
 
 pub(super) struct Trino;
@@ -47,15 +47,53 @@ fn about_server(of: &Registration<'_>, settings: &str) -> Option<String> {
     Some(format!("The bucket{server}{region} needs your own credentials: {settings}."))
 }
 
+/// The names of one catalog, as its engine writes them.
+struct EngineCatalog<'c> {
+    name: &'c str,
+    quoted: fn(&str) -> String,
+    /// What stands before the number of a version.
+    as_of: &'static str,
+}
+
+impl EngineCatalog<'_> {
+    fn dotted(&self, parts: &[&str]) -> String {
+        dotted(self.quoted, &[&[self.name], parts].concat())
+    }
+
+    /// Makes the schemas of the tables, and those of the views of fixed versions if any are shown.
+    fn schemas(&self, of: &Registration<'_>) -> String {
+        let is_pinned = of.shown != ShownTables::Newest;
+        let schemas = of
+            .schemas()
+            .into_iter()
+            .flat_map(|schema| [Some(schema.to_owned()), is_pinned.then(|| released(schema))].into_iter().flatten());
+        schemas.map(|schema| format!("CREATE SCHEMA IF NOT EXISTS {};\n", self.dotted(&[&schema]))).collect()
+    }
+
+    fn table(&self, table: &RegisteredTable) -> String {
+        self.dotted(&[table.name.schema.as_str(), &table.name.table])
+    }
+
+    /// Makes the view of a table's version; empty if the newest versions are shown.
+    fn view(&self, of: &Registration<'_>, table: &RegisteredTable) -> String {
+        if of.shown == ShownTables::Newest {
+            return String::new();
+        }
+        let view = self.dotted(&[&released(table.name.schema.as_str()), &table.name.table]);
+        let version = table.version;
+        format!("CREATE OR REPLACE VIEW {view} AS\nSELECT * FROM {} {} {version};\n", self.table(table), self.as_of)
+    }
+}
+
 impl Trino {
-    fn catalog<'r>(of: &Registration<'r>) -> &'r str {
-        of.catalog.unwrap_or("delta")
+    fn catalog<'r>(of: &Registration<'r>) -> EngineCatalog<'r> {
+        EngineCatalog { name: of.catalog.unwrap_or("delta"), quoted, as_of: "FOR VERSION AS OF" }
     }
 }
 
 impl Statements for Trino {
     fn needs(&self, of: &Registration<'_>) -> Vec<String> {
-        let catalog = Trino::catalog(of);
+        let catalog = Trino::catalog(of).name;
         let mut lines = vec![
             format!("The catalog `{catalog}` has `connector.name=delta_lake` and `delta.register-table-procedure.enabled=true`."),
             "A table that is registered already is an error that changes nothing: `trino --ignore-errors --file FILE` goes on."
@@ -68,41 +106,20 @@ impl Statements for Trino {
     }
 
     fn begin(&self, of: &Registration<'_>) -> String {
-        let catalog = Trino::catalog(of);
-        let mut begin = String::new();
-        for schema in of.schemas() {
-            begin.push_str(&format!("CREATE SCHEMA IF NOT EXISTS {};\n", dotted(double_quoted, &[catalog, schema])));
-            if of.shown != ShownTables::Newest {
-                let released = released(schema);
-                begin.push_str(&format!(
-                    "CREATE SCHEMA IF NOT EXISTS {};\n",
-                    dotted(double_quoted, &[catalog, &released])
-                ));
-            }
-        }
-        begin
+        Trino::catalog(of).schemas(of)
     }
 
     fn table(&self, of: &Registration<'_>, table: &RegisteredTable) -> Result<String, CannotRegister> {
         let catalog = Trino::catalog(of);
-        let schema = table.name.schema.as_str();
         // Nothing drops a table first: under this name there may be one whose files would go with it.
-        let mut statements = format!(
+        let registered = format!(
             "CALL {}.system.register_table(schema_name => {}, table_name => {}, table_location => {});\n",
-            double_quoted(catalog),
-            text(schema),
+            quoted(catalog.name),
+            text(table.name.schema.as_str()),
             text(&table.name.table),
             text(&address(of, table)),
         );
-        if of.shown != ShownTables::Newest {
-            statements.push_str(&format!(
-                "CREATE OR REPLACE VIEW {} AS\nSELECT * FROM {} FOR VERSION AS OF {};\n",
-                dotted(double_quoted, &[catalog, &released(schema), &table.name.table]),
-                dotted(double_quoted, &[catalog, schema, &table.name.table]),
-                table.version,
-            ));
-        }
-        Ok(statements)
+        Ok(registered + &catalog.view(of, table))
     }
 
     fn type_note(&self, delta_type: &str) -> Option<&'static str> {
@@ -164,40 +181,17 @@ impl Statements for Athena {
     }
 }
 
-/// What Spark and Databricks have in common.
-struct SparkSql<'c> {
-    catalog: &'c str,
+/// A catalog of Spark or Databricks, under its usual name if no other is given.
+fn of_spark<'r>(of: &Registration<'r>, usual: &'r str) -> EngineCatalog<'r> {
+    EngineCatalog { name: of.catalog.unwrap_or(usual), quoted: backquoted, as_of: "VERSION AS OF" }
 }
 
-impl SparkSql<'_> {
-    fn begin(&self, of: &Registration<'_>) -> String {
-        let mut begin = String::new();
-        for schema in of.schemas() {
-            begin.push_str(&format!("CREATE SCHEMA IF NOT EXISTS {};\n", dotted(backquoted, &[self.catalog, schema])));
-            if of.shown != ShownTables::Newest {
-                let released = released(schema);
-                begin.push_str(&format!(
-                    "CREATE SCHEMA IF NOT EXISTS {};\n",
-                    dotted(backquoted, &[self.catalog, &released])
-                ));
-            }
-        }
-        begin
-    }
-
-    fn table(&self, of: &Registration<'_>, table: &RegisteredTable) -> String {
-        let schema = table.name.schema.as_str();
-        let name = dotted(backquoted, &[self.catalog, schema, &table.name.table]);
+impl EngineCatalog<'_> {
+    /// Makes a table visible in Spark or Databricks.
+    fn delta_table(&self, of: &Registration<'_>, table: &RegisteredTable) -> String {
+        let name = self.table(table);
         let location = escaped_text(&address(of, table));
-        let mut statements = format!("CREATE TABLE IF NOT EXISTS {name}\nUSING DELTA\nLOCATION {location};\n");
-        if of.shown != ShownTables::Newest {
-            statements.push_str(&format!(
-                "CREATE OR REPLACE VIEW {} AS\nSELECT * FROM {name} VERSION AS OF {};\n",
-                dotted(backquoted, &[self.catalog, &released(schema), &table.name.table]),
-                table.version,
-            ));
-        }
-        statements
+        format!("CREATE TABLE IF NOT EXISTS {name}\nUSING DELTA\nLOCATION {location};\n{}", self.view(of, table))
     }
 }
 
@@ -220,11 +214,11 @@ impl Statements for Spark {
     }
 
     fn begin(&self, of: &Registration<'_>) -> String {
-        SparkSql { catalog: of.catalog.unwrap_or("spark_catalog") }.begin(of)
+        of_spark(of, "spark_catalog").schemas(of)
     }
 
     fn table(&self, of: &Registration<'_>, table: &RegisteredTable) -> Result<String, CannotRegister> {
-        Ok(SparkSql { catalog: of.catalog.unwrap_or("spark_catalog") }.table(of, table))
+        Ok(of_spark(of, "spark_catalog").delta_table(of, table))
     }
 
     fn type_note(&self, delta_type: &str) -> Option<&'static str> {
@@ -242,11 +236,11 @@ impl Statements for Unity {
     }
 
     fn begin(&self, of: &Registration<'_>) -> String {
-        SparkSql { catalog: of.catalog.unwrap_or("main") }.begin(of)
+        of_spark(of, "main").schemas(of)
     }
 
     fn table(&self, of: &Registration<'_>, table: &RegisteredTable) -> Result<String, CannotRegister> {
-        Ok(SparkSql { catalog: of.catalog.unwrap_or("main") }.table(of, table))
+        Ok(of_spark(of, "main").delta_table(of, table))
     }
 
     fn type_note(&self, delta_type: &str) -> Option<&'static str> {

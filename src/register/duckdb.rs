@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::names::{double_quoted, qualified, text};
+use super::names::{qualified, quoted, text};
 use super::types::of_duckdb;
 use super::{CannotRegister, RegisteredTable, Registration, ShownTables, Statements};
 use crate::day::parse_stored;
@@ -42,7 +42,7 @@ impl Statements for DeltaViews {
         match of.shown {
             ShownTables::Newest => Ok(format!(
                 "CREATE OR REPLACE VIEW {} AS\nSELECT * FROM delta_scan({});\n",
-                qualified(double_quoted, &table.name),
+                qualified(quoted, &table.name),
                 text(&of.location(table)),
             )),
             ShownTables::Pinned(_) => ViewsOfFiles.table(of, table),
@@ -69,12 +69,12 @@ impl Statements for ViewsOfFiles {
     }
 
     fn table(&self, of: &Registration<'_>, table: &RegisteredTable) -> Result<String, CannotRegister> {
-        let columns: Vec<String> = table.columns.iter().map(|column| double_quoted(&column.name)).collect();
+        let columns: Vec<String> = table.columns.iter().map(|column| quoted(&column.name)).collect();
         let files = FilesOfView::new(of, table)?;
         // The last branch has every column with its type, also those that no file has.
         Ok(format!(
             "CREATE OR REPLACE VIEW {} AS\nSELECT {} FROM (\n{}  SELECT {} WHERE false\n);\n",
-            qualified(double_quoted, &table.name),
+            qualified(quoted, &table.name),
             columns.join(", "),
             files.rows()?,
             nulls(table)?,
@@ -87,7 +87,7 @@ impl Statements for ViewsOfFiles {
 }
 
 fn schemas(of: &Registration<'_>) -> String {
-    of.schemas().iter().map(|schema| format!("CREATE SCHEMA IF NOT EXISTS {};\n", double_quoted(schema))).collect()
+    of.schemas().iter().map(|schema| format!("CREATE SCHEMA IF NOT EXISTS {};\n", quoted(schema))).collect()
 }
 
 /// Which secret a bucket needs. What it holds is the user's.
@@ -108,9 +108,8 @@ fn secret(of: &Registration<'_>) -> Option<String> {
 }
 
 fn nulls(table: &RegisteredTable) -> Result<String, CannotRegister> {
-    let null = |column: &StoredColumn| {
-        Ok(format!("CAST(NULL AS {}) AS {}", type_of(table, column)?, double_quoted(&column.name)))
-    };
+    let null =
+        |column: &StoredColumn| Ok(format!("CAST(NULL AS {}) AS {}", type_of(table, column)?, quoted(&column.name)));
     Ok(table.columns.iter().map(null).collect::<Result<Vec<_>, _>>()?.join(", "))
 }
 
@@ -184,8 +183,8 @@ impl<'t> FilesOfView<'t> {
 
     /// The values of partition columns as the log has them, joined by the name of the file.
     fn joined(&self, list: &str) -> Result<String, CannotRegister> {
-        let file = double_quoted(FILE);
-        let names: Vec<String> = self.partitions.iter().map(|column| double_quoted(&column.name)).collect();
+        let file = quoted(FILE);
+        let names: Vec<String> = self.partitions.iter().map(|column| quoted(&column.name)).collect();
         let mut values = String::new();
         for (index, placed) in self.files.iter().enumerate() {
             let comma = if index == 0 { "" } else { "," };

@@ -1,11 +1,9 @@
 //! Names and texts as the engines write them.
 
-use crate::name::TableName;
-
 /// A name in standard SQL, which DuckDB, Trino and the queries of Athena are written in.
-pub(super) fn double_quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
+pub(super) use crate::name::quoted;
+
+use crate::name::TableName;
 
 /// A name in the SQL of Spark, Databricks and Hive.
 pub(super) fn backquoted(name: &str) -> String {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::names::double_quoted;
+use super::names::quoted;
 
 /// The names of all types that a type consists of, each once: `array`, `long`, `decimal`, `timestamp`.
 pub(super) fn scalars(delta_type: &Value) -> Vec<&str> {
@@ -63,7 +63,7 @@ pub(super) fn of_duckdb(delta_type: &Value) -> Option<String> {
         "map" => Some(format!("MAP({}, {})", part("keyType")?, part("valueType")?)),
         "struct" => {
             let field = |field: &Value| {
-                let name = double_quoted(field.get("name")?.as_str()?);
+                let name = quoted(field.get("name")?.as_str()?);
                 Some(format!("{name} {}", of_duckdb(field.get("type")?)?))
             };
             let fields: Option<Vec<String>> = fields(delta_type).map(field).collect();

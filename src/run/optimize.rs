@@ -1,6 +1,7 @@
 //! Small files of a table are written as one, with the same rows: what a plan of upkeep says is done here, table by table.
 
 use std::collections::BTreeSet;
+use std::ops::AddAssign;
 use std::sync::Arc;
 
 use arrow::datatypes::Schema;
@@ -53,13 +54,19 @@ impl OptimizedFiles {
     }
 }
 
+impl AddAssign for FileSum {
+    fn add_assign(&mut self, more: Self) {
+        self.files += more.files;
+        self.rows += more.rows;
+        self.bytes += more.bytes;
+    }
+}
+
 impl FileSum {
     fn of<'f>(files: impl Iterator<Item = &'f DataFile>) -> Self {
-        files.fold(Self::default(), |sum, file| Self {
-            files: sum.files + 1,
-            rows: sum.rows + file.rows.unwrap_or(0),
-            bytes: sum.bytes + file.bytes,
-        })
+        let mut sum = Self::default();
+        files.for_each(|file| sum += Self { files: 1, rows: file.rows.unwrap_or(0), bytes: file.bytes });
+        sum
     }
 }
 

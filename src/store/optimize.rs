@@ -77,7 +77,8 @@ impl Lake {
                 return Err(StoreError::Unsupported { table: log.folder.to_string(), what });
             }
             // All or nothing of a group: its new file holds the rows of all its old ones.
-            rewritten.retain(|files| has_all(&newer, &files.remove));
+            let names: BTreeSet<&str> = newer.files.iter().map(|file| file.path.as_str()).collect();
+            rewritten.retain(|files| files.remove.iter().all(|file| names.contains(file.path.as_str())));
             if rewritten.is_empty() || !is_written_alike(&change.base, &newer) {
                 return Ok(Rearranged::Overtaken(newer));
             }
@@ -91,11 +92,6 @@ impl Lake {
 fn files_after<'f>(base: &'f TableState, rewritten: &'f [RewrittenFiles]) -> Vec<&'f DataFile> {
     let removed: Vec<DataFile> = rewritten.iter().flat_map(|files| files.remove.iter().cloned()).collect();
     kept(Some(base), &removed).into_iter().chain(rewritten.iter().flat_map(|files| &files.add)).collect()
-}
-
-fn has_all(state: &TableState, files: &[DataFile]) -> bool {
-    let names: BTreeSet<&str> = state.files.iter().map(|file| file.path.as_str()).collect();
-    files.iter().all(|file| names.contains(file.path.as_str()))
 }
 
 /// Whether files that were written for the one state are files of the other.

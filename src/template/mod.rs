@@ -20,7 +20,6 @@ mod rendered;
 mod rewrite;
 mod source_map;
 mod stage;
-mod text_edit;
 mod syntax_fault;
 mod token;
 mod trace;

@@ -4,8 +4,8 @@
 //! condition of a loop is asked when its turn comes, not before the first.
 
 use super::blocks::{StatementBlock, blocks};
-use super::text_edit::TextEdit;
 use super::token::{Token, TokenKind};
+use crate::text_edit::TextEdit;
 
 /// The functions that operators become.
 pub(super) const MODULO: &str = "__modulo";
@@ -53,7 +53,7 @@ impl<'a> Operators<'a> {
         // The later of two operators holds the earlier, so what it writes comes first.
         for (place, token) in self.tokens.iter().enumerate().rev() {
             match token.kind {
-                TokenKind::Mark(b'+') if self.is_unary(place) => pieces.push(TextEdit::instead(*token, "")),
+                TokenKind::Mark(b'+') if self.is_unary(place) => pieces.push(TextEdit::instead(token.range(), "")),
                 TokenKind::Mark(b'%') => pieces.extend(self.call(place, MODULO).into_iter().flatten()),
                 TokenKind::Mark(b'+') if has_dates => pieces.extend(self.call(place, PLUS).into_iter().flatten()),
                 TokenKind::Mark(b'-') if has_dates => pieces.extend(self.call(place, MINUS).into_iter().flatten()),
@@ -113,7 +113,7 @@ impl<'a> Operators<'a> {
         let last = self.token(self.end_of_right(place, is_product)?)?;
         Some([
             TextEdit::before(first.start, format!("{name}(")),
-            TextEdit::instead(operator, ","),
+            TextEdit::instead(operator.range(), ","),
             TextEdit::before(last.end, ")".to_owned()),
         ])
     }
@@ -173,7 +173,7 @@ impl<'a> Operators<'a> {
                 TokenKind::Close | TokenKind::Open => return None,
                 TokenKind::Mark(b'(' | b'[' | b'{') => next = self.partner(next)? + 1,
                 TokenKind::Word if self.word(next) == Some("if") => {
-                    return Some(TextEdit::instead(token, "set __done ="));
+                    return Some(TextEdit::instead(token.range(), "set __done ="));
                 }
                 TokenKind::Word | TokenKind::Text | TokenKind::Mark(_) => next += 1,
             }

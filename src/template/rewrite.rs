@@ -9,8 +9,8 @@ use std::ops::Range;
 use super::call_place::{CallPlace, arguments};
 use super::definition::MacroDefinition;
 use super::operators::rewritten_operators;
-use super::text_edit::TextEdit;
 use super::token::{ScannedText, Token, TokenKind};
+use crate::text_edit::TextEdit;
 
 /// The function that makes the literals of `{% set %}` changeable.
 pub(super) const MUTABLE: &str = "__mutable";

@@ -65,7 +65,7 @@ impl BackfillCommand {
         let started = Instant::now();
         let loaded = &compiled.loaded;
         let Workable { order, stopped } = app.workable(compiled, &self.select, &[NodeKind::Model])?;
-        let lake = app.lake(loaded, if self.single_writer { Writers::Single } else { Writers::Many })?;
+        let lake = app.lake(loaded, Writers::promised(self.single_writer))?;
         let cutting = Cutting { threads: self.threads.unwrap_or(2), batch_slices: self.batch_slices };
         let planned = app.look(loaded, &lake, PlannedBackfill::new(compiled, &lake, order, range, cutting))?;
         let progress = BackfillProgress::new(app.console);

@@ -117,7 +117,7 @@ fn say_unit_tests(app: &App<'_>, results: &[UnitTestResult]) {
 
 /// Loads, compiles, and builds with tests.
 pub(crate) fn build_tested(app: &App<'_>, args: &BuildArgs) -> Exit {
-    let kinds = [NodeKind::Seed, NodeKind::Model, NodeKind::Snapshot];
+    let kinds = NodeKind::BUILT;
     let tested = TestedKinds { data: true, unit: true, stored: StoredByDefault::default() };
     done(build_with_tests(app, args, TestArgs::default(), tested, &kinds))
 }

@@ -57,9 +57,8 @@ impl CloneCommand {
             let diagnostic = Diagnostic::error(Code::InvalidConfig, "a target cannot be cloned into itself");
             return Err(app.fail(diagnostic.help("`--from` names another one"), &loaded.files, Exit::Usage));
         };
-        let kinds = [NodeKind::Seed, NodeKind::Model, NodeKind::Snapshot];
-        let Workable { order, stopped } = app.workable(&compiled, &self.select, &kinds)?;
-        let lake = app.lake(loaded, if self.single_writer { Writers::Single } else { Writers::Many })?;
+        let Workable { order, stopped } = app.workable(&compiled, &self.select, &NodeKind::BUILT)?;
+        let lake = app.lake(loaded, Writers::promised(self.single_writer))?;
         let progress = Progress::new(app.console);
         let totals = CloneTotals::default();
         let last = Cell::new(Instant::now());

@@ -87,7 +87,7 @@ impl ListCommand {
     fn kinds(&self) -> Vec<NodeKind> {
         if self.resource_type.is_empty() {
             let named = kinds_named(&self.select.select);
-            return [NodeKind::Seed, NodeKind::Model, NodeKind::Snapshot].into_iter().chain(named).collect();
+            return NodeKind::BUILT.into_iter().chain(named).collect();
         }
         let is_asked = |word: &str| self.resource_type.iter().any(|asked| asked == word || asked == ALL_KINDS);
         NodeKind::ALL.into_iter().filter(|kind| is_asked(kind.word())).collect()

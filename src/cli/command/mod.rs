@@ -67,7 +67,9 @@ macro_rules! commands {
             /// The command line with the flags of the command that has this name. Those of the others wait until somebody asks:
             /// forty commands have some five hundred flags, which would be half of the time that `karat ls` takes to begin.
             pub fn with_flags_of(name: &str, root: clap::Command) -> clap::Command {
-                $(if name == in_kebab_case(stringify!($variant)) {
+                // `sample-data` is `SampleData`.
+                let letters = name.replace('-', "");
+                $(if letters.eq_ignore_ascii_case(stringify!($variant)) {
                     return root.mut_subcommand(name, with_flags::<$args>);
                 })*
                 $(#[cfg(feature = "cluster")] if name == in_kebab_case(stringify!($server)) {
@@ -83,18 +85,6 @@ macro_rules! commands {
 fn with_flags<Args: clap::Args>(waiting: clap::Command) -> clap::Command {
     let about = waiting.get_about().cloned();
     Args::augment_args(waiting.defer(|command| command)).about(Resettable::from(about)).long_about(None)
-}
-
-/// `SampleData` as it is typed: `sample-data`.
-fn in_kebab_case(variant: &str) -> String {
-    let mut name = String::new();
-    for letter in variant.chars() {
-        if letter.is_ascii_uppercase() && !name.is_empty() {
-            name.push('-');
-        }
-        name.push(letter.to_ascii_lowercase());
-    }
-    name
 }
 
 impl Command {

@@ -51,13 +51,8 @@ impl OptimizeCommand {
         let started = Instant::now();
         let compiled = app.load_and_compile(&self.project)?;
         let loaded = &compiled.loaded;
-        let kinds = [NodeKind::Seed, NodeKind::Model, NodeKind::Snapshot];
-        let Workable { order, stopped } = app.workable(&compiled, &self.select, &kinds)?;
-        let writers = match (self.dry_run, self.single_writer) {
-            (true, _) => Writers::Nobody,
-            (false, true) => Writers::Single,
-            (false, false) => Writers::Many,
-        };
+        let Workable { order, stopped } = app.workable(&compiled, &self.select, &NodeKind::BUILT)?;
+        let writers = if self.dry_run { Writers::Nobody } else { Writers::promised(self.single_writer) };
         let lake = app.lake(loaded, writers)?;
         let options = UpkeepOptions {
             small_bytes: self.small as u64,

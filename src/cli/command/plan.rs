@@ -58,7 +58,7 @@ impl PlanCommand {
         };
         let PlanCommand { select, range, full_refresh, .. } = &self;
         let selection = &app.select(loaded, select)?;
-        let kinds = &[NodeKind::Seed, NodeKind::Model, NodeKind::Snapshot];
+        let kinds = &NodeKind::BUILT;
         let what = RequestArgs { select, selection, kinds, range, full_refresh: *full_refresh };
         let (request, stopped) = build_request(app, &compiled, what)?;
         // A plan of a lake that does not exist yet makes no folder.

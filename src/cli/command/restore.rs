@@ -39,7 +39,7 @@ impl RestoreCommand {
     fn try_run(self, app: &App<'_>) -> Result<Exit, Exit> {
         let loaded = app.load(&self.project)?;
         let table = tables::named(app, &loaded, &self.model)?;
-        let lake = app.lake(&loaded, if self.single_writer { Writers::Single } else { Writers::Many })?;
+        let lake = app.lake(&loaded, Writers::promised(self.single_writer))?;
         let done = app.wait(&lake, pipeline::restore(&loaded, &lake, &table, self.version))?;
         let done = done.map_err(|failure| app.report(&loaded, &failure))?;
         let version = self.version;

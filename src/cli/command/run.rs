@@ -107,7 +107,7 @@ impl BuildArgs {
         if self.fail_fast && !stopped.is_none() {
             return Err(Exit::Failed);
         }
-        let writers = if self.single_writer { Writers::Single } else { Writers::Many };
+        let writers = Writers::promised(self.single_writer);
         let _warned = app.write(&compiled.loaded, |artifacts| {
             artifacts.write_manifest(compiled, Some(&guards).filter(|_| !guards.is_empty()))
         });

@@ -43,8 +43,7 @@ impl VerifyCommand {
         let started = Instant::now();
         let compiled = app.load_and_compile(&self.project)?;
         let loaded = &compiled.loaded;
-        let Workable { order, stopped } =
-            app.workable(&compiled, &self.select, &[NodeKind::Seed, NodeKind::Model, NodeKind::Snapshot])?;
+        let Workable { order, stopped } = app.workable(&compiled, &self.select, &NodeKind::BUILT)?;
         let lake = app.lake(loaded, Writers::Nobody)?;
         let engine = app.engine(loaded, &lake, &self.engine)?;
         let progress = Progress::new(app.console);

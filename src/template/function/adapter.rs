@@ -5,10 +5,10 @@ use minijinja::Value;
 use super::column::{columns_in_relation, missing_columns};
 use super::macro_call::MacroCall;
 use super::reference::refer;
-use super::relation::{Relation, in_quotes};
+use super::relation::Relation;
 use super::{Call, CallFailure, TemplateFunction};
 use crate::diag::Code;
-use crate::name::TableName;
+use crate::name::{TableName, quoted};
 use crate::template::ReferenceTarget;
 use crate::template::render::RenderSubject;
 
@@ -35,7 +35,7 @@ impl TemplateFunction for Adapter {
         match method {
             "dispatch" => {}
             "quote" | "quote_as_configured" => {
-                return Ok(Value::from(in_quotes(&call.value(0, "a name")?.to_string())));
+                return Ok(Value::from(quoted(&call.value(0, "a name")?.to_string())));
             }
             "quote_seed_column" => return Ok(call.value(0, "a name")?.clone()),
             "type" => return Ok(Value::from(ENGINE)),

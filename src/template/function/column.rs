@@ -8,6 +8,7 @@ use minijinja::{Error, ErrorKind, State, Value};
 
 use super::relation::Relation;
 use super::{Call, CallFailure};
+use crate::name::quoted;
 use crate::template::introspection::{Answer, Question, RelationColumn, RelationColumns};
 
 /// A column, with dbt's attributes.
@@ -72,7 +73,7 @@ impl Object for ColumnValue {
     fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
         Some(match key {
             "name" | "column" => Value::from(self.0.name.as_str()),
-            "quoted" => Value::from(format!("\"{}\"", self.0.name.replace('"', "\"\""))),
+            "quoted" => Value::from(quoted(&self.0.name)),
             "dtype" => Value::from(self.base_type()),
             "data_type" => Value::from(self.0.data_type.as_str()),
             "numeric_precision" if self.is_numeric() => Value::from(self.arguments().next()),

@@ -214,11 +214,6 @@ pub(super) fn create(call: &Call<'_>) -> Result<Value, CallFailure> {
     Ok(Value::from_object(Relation { shape, ..Relation::of(ReferenceName::first(table), call.render.facts()) }))
 }
 
-/// A name in double quotes, as `adapter.quote()` gives it.
-pub(super) fn in_quotes(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
 /// The name as SQL takes it. The mark stands behind it.
 fn quoted_part(part: &str, mark: &str, quotes: Quotes) -> String {
     // Unquoted names are folded to lower case.
