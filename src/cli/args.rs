@@ -13,7 +13,7 @@ use crate::execute::EngineSettings;
 use crate::memory;
 use crate::pipeline::{DeferRequest, QueryEngine};
 use crate::select::{IndirectSelection, SelectionRequest};
-use crate::shown::RowFormat;
+use crate::shown::{ReportFormat, RowFormat};
 use crate::terminal::LogFormat;
 
 /// Options of every command.
@@ -124,16 +124,22 @@ impl StoreArgs {
     }
 }
 
-impl ValueEnum for IndirectSelection {
-    fn value_variants<'a>() -> &'a [IndirectSelection] {
-        const VARIANTS: [IndirectSelection; 4] = IndirectSelection::ALL;
-        &VARIANTS
-    }
+/// Lets words of the library be values of options: they have an `ALL`, and each a `word` and a `summary`.
+macro_rules! words {
+    ($($type:ty),*) => {$(
+        impl ValueEnum for $type {
+            fn value_variants<'a>() -> &'a [Self] {
+                &Self::ALL
+            }
 
-    fn to_possible_value(&self) -> Option<PossibleValue> {
-        Some(PossibleValue::new(self.word()).help(self.summary()))
-    }
+            fn to_possible_value(&self) -> Option<PossibleValue> {
+                Some(PossibleValue::new(self.word()).help(self.summary()))
+            }
+        }
+    )*};
 }
+
+words!(IndirectSelection, RowFormat, QueryEngine, ReportFormat);
 
 impl ValueEnum for LogFormat {
     fn value_variants<'a>() -> &'a [LogFormat] {
@@ -145,28 +151,6 @@ impl ValueEnum for LogFormat {
             LogFormat::Text => PossibleValue::new("text"),
             LogFormat::Json => PossibleValue::new("json").help("One JSON object a line"),
         })
-    }
-}
-
-impl ValueEnum for RowFormat {
-    fn value_variants<'a>() -> &'a [RowFormat] {
-        const VARIANTS: [RowFormat; 4] = RowFormat::ALL;
-        &VARIANTS
-    }
-
-    fn to_possible_value(&self) -> Option<PossibleValue> {
-        Some(PossibleValue::new(self.word()).help(self.summary()))
-    }
-}
-
-impl ValueEnum for QueryEngine {
-    fn value_variants<'a>() -> &'a [QueryEngine] {
-        const VARIANTS: [QueryEngine; 6] = QueryEngine::ALL;
-        &VARIANTS
-    }
-
-    fn to_possible_value(&self) -> Option<PossibleValue> {
-        Some(PossibleValue::new(self.word()).help(self.summary()))
     }
 }
 

@@ -1,13 +1,11 @@
 //! `karat diff`: how two states of a table differ.
 
-use clap::ValueEnum;
-use clap::builder::PossibleValue;
-
 use crate::cli::app::App;
 use crate::cli::args::{EngineArgs, ProjectArgs};
 use crate::cli::exit::{Exit, done};
 use crate::cli::tables;
-use crate::pipeline::{ComparedFacts, DiffFormat, DiffRequest, DiffSide, Loaded, TablePlace, Writers};
+use crate::pipeline::{ComparedFacts, DiffRequest, DiffSide, Loaded, TablePlace, Writers};
+use crate::shown::ReportFormat;
 
 /// Compares two states of a table: its columns, its rows by slice, and its values by key. A state is a target (`prod`:
 /// what it has released), `live`, `released`, `version=N` or `release=N`, or both: `prod:live`.
@@ -29,22 +27,11 @@ pub(crate) struct DiffCommand {
     limit: usize,
     /// Output format
     #[arg(long, short, value_name = "FORMAT", default_value = "text")]
-    output: DiffFormat,
+    output: ReportFormat,
     #[command(flatten)]
     project: ProjectArgs,
     #[command(flatten)]
     engine: EngineArgs,
-}
-
-impl ValueEnum for DiffFormat {
-    fn value_variants<'a>() -> &'a [DiffFormat] {
-        const VARIANTS: [DiffFormat; 3] = DiffFormat::ALL;
-        &VARIANTS
-    }
-
-    fn to_possible_value(&self) -> Option<PossibleValue> {
-        Some(PossibleValue::new(self.word()).help(self.summary()))
-    }
 }
 
 impl DiffCommand {
