@@ -13,7 +13,7 @@ use crate::execute::EngineSettings;
 use crate::memory;
 use crate::pipeline::{DeferRequest, QueryEngine};
 use crate::select::{IndirectSelection, SelectionRequest};
-use crate::shown::{ReportFormat, RowFormat};
+use crate::shown::{ReportOutput, RowFormat};
 use crate::terminal::LogFormat;
 
 /// Options of every command.
@@ -35,6 +35,9 @@ pub(crate) struct GlobalArgs {
     /// The folder of artifacts and compiled SQL [default: that of the project file, or `target`]
     #[arg(long, global = true, value_name = "DIR")]
     pub target_path: Option<String>,
+    /// Write the figures of a run in Prometheus' text format, for the node exporter: `karat.prom`
+    #[arg(long, global = true, value_name = "FILE")]
+    pub metrics_file: Option<PathBuf>,
     /// Write no artifacts (`manifest.json`, `run_results.json`)
     #[arg(long, global = true)]
     pub no_write_json: bool,
@@ -77,7 +80,7 @@ pub(crate) struct SelectArgs {
     /// A selector that `selectors.yml` defines
     #[arg(long, value_name = "NAME", conflicts_with = "select")]
     pub selector: Option<String>,
-    /// The folder of artifacts of an earlier command, for `state:`, `result:` and `source_status:`
+    /// The folder of artifacts of an earlier command, for `state:`, `result:` and `source_status:`; or a revision, for `state:`: `git:main`
     #[arg(long, value_name = "DIR")]
     pub state: Option<String>,
 }
@@ -139,7 +142,7 @@ macro_rules! words {
     )*};
 }
 
-words!(IndirectSelection, RowFormat, QueryEngine, ReportFormat);
+words!(IndirectSelection, RowFormat, QueryEngine, ReportOutput);
 
 impl ValueEnum for LogFormat {
     fn value_variants<'a>() -> &'a [LogFormat] {

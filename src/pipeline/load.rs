@@ -89,6 +89,8 @@ impl fmt::Debug for Workspace {
 #[derive(Debug)]
 pub(crate) struct Loaded {
     pub workspace: Workspace,
+    /// How it was loaded.
+    pub request: LoadRequest,
     pub project: Project,
     pub rendered: Rendered,
     pub dag: Dag,
@@ -300,7 +302,9 @@ pub(crate) fn load(
     let project = template::settle_rivals(project, files, host, sink)?;
     let rendered = template::render_models(&project, files, host, &mut Introspection::of(&project), sink)?;
     let dag = graph::build(&project, &rendered, sink)?;
-    Ok(Loaded { workspace: workspace.clone(), project, rendered, dag, files: std::mem::take(files), other: None })
+    let files = std::mem::take(files);
+    let request = request.clone();
+    Ok(Loaded { workspace: workspace.clone(), request, project, rendered, dag, files, other: None })
 }
 
 /// Types every model.

@@ -4,7 +4,7 @@ use crate::cli::app::App;
 use crate::cli::args::{DeferArgs, EngineArgs, ProjectArgs, RangeArgs};
 use crate::cli::exit::{Exit, done};
 use crate::pipeline::{ProfileRequest, Profiler, Shown, Writers};
-use crate::shown::ReportFormat;
+use crate::shown::ReportOutput;
 
 /// Shows the statistics of a model's columns: nulls, smallest and largest values. What the metadata of the table's files tells
 /// exactly is taken from there; one scan finds the rest. Each figure says where it comes from.
@@ -28,7 +28,7 @@ pub(crate) struct ProfileCommand {
     top: Option<usize>,
     /// Output format
     #[arg(long, short, value_name = "FORMAT", default_value = "text")]
-    output: ReportFormat,
+    output: ReportOutput,
     /// Read the newest version of the table, failed runs included, instead of the newest release
     #[arg(long)]
     live: bool,
@@ -50,12 +50,10 @@ impl ProfileCommand {
     fn try_run(self, app: &App<'_>) -> Result<Exit, Exit> {
         let compiled = app.load_deferring(&self.project, self.defer.request(None))?;
         let loaded = &compiled.loaded;
-        let refuse = |diagnostic| app.fail(diagnostic, &loaded.files, Exit::Failed);
         let model = app.model(&compiled, &self.model)?;
         let range = self.range.range().map_err(|wrong| app.fail(wrong, &loaded.files, Exit::Usage))?;
         let Self { columns, distinct, histogram, top, .. } = self;
         let request = &ProfileRequest { columns, range, distinct, histogram, top };
-        request.columns_of(model).map_err(refuse)?;
         let lake = app.lake(loaded, Writers::Nobody)?;
         let shown = if self.live { Shown::Live } else { Shown::Released };
         let catalog = &app.observe(&compiled, &lake, &ProfileRequest::scope(&compiled, model, shown))?;

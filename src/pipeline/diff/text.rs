@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::report::{CountedRows, DiffState, TableDiff};
 use crate::figures::{counted, grouped};
-use crate::shown::{ReportFormat, TextTable, visible};
+use crate::shown::{ReportOutput, TextTable, visible};
 
 /// A heading with rows below it.
 struct DiffSection {
@@ -18,10 +18,10 @@ impl TableDiff {
     /// # Errors
     ///
     /// Returns an error of the writer.
-    pub fn write(&self, format: ReportFormat, out: &mut dyn Write) -> io::Result<()> {
+    pub fn write(&self, format: ReportOutput, out: &mut dyn Write) -> io::Result<()> {
         match format {
-            ReportFormat::Json => writeln!(out, "{}", self.to_json()),
-            ReportFormat::Text => {
+            ReportOutput::Json => writeln!(out, "{}", self.to_json()),
+            ReportOutput::Text => {
                 writeln!(out, "{}", self.title())?;
                 writeln!(out, "{}", self.summary())?;
                 for section in self.sections() {
@@ -29,7 +29,7 @@ impl TableDiff {
                 }
                 Ok(())
             }
-            ReportFormat::Markdown => {
+            ReportOutput::Markdown => {
                 writeln!(out, "### {}\n", self.title())?;
                 writeln!(out, "{}", self.summary())?;
                 for section in self.sections() {

@@ -55,7 +55,8 @@ impl Profiler<'_> {
 
     async fn top(&self, field: &Field, most: usize) -> Result<Vec<FrequentValue>, Failure> {
         let groups = self.groups(field, &format!("{} as x, count(*) as n", quoted(field.name())));
-        let batches = self.rows(format!("select x, n from ({groups}) as counted order by n desc, x limit {most}")).await?;
+        let batches =
+            self.rows(format!("select x, n from ({groups}) as counted order by n desc, x limit {most}")).await?;
         let mut found = Vec::new();
         for batch in &batches {
             for row in 0..batch.num_rows() {
@@ -74,7 +75,9 @@ impl Profiler<'_> {
             numeric if numeric.is_numeric() => self.add_ranges(field, column).await,
             _ => {
                 let kind = &column.data_type;
-                column.notes.push(format!("a histogram counts numbers, dates and timestamps, not {kind}: `--top` counts its values"));
+                column.notes.push(format!(
+                    "a histogram counts numbers, dates and timestamps, not {kind}: `--top` counts its values"
+                ));
                 Ok(())
             }
         }
@@ -82,7 +85,8 @@ impl Profiler<'_> {
 
     /// Steps of the calendar, as long as the whole time asks for.
     async fn add_steps(&self, field: &Field, column: &mut ColumnProfile) -> Result<(), Failure> {
-        let seconds = |figure: &Option<super::Figure<ScalarValue>>| figure.as_ref().and_then(|one| seconds_of(&one.value));
+        let seconds =
+            |figure: &Option<super::Figure<ScalarValue>>| figure.as_ref().and_then(|one| seconds_of(&one.value));
         let Some(span) = seconds(&column.max).zip(seconds(&column.min)).map(|(max, min)| max - min) else {
             column.histogram = Some(Vec::new());
             return Ok(());
@@ -122,7 +126,9 @@ impl Profiler<'_> {
         let name = quoted(field.name());
         let data_type = plain_type(field.data_type());
         let is_finite = match data_type.is_floating() {
-            true => format!("{name} >= cast('-{LARGEST:e}' as double precision) and {name} <= cast('{LARGEST:e}' as double precision)"),
+            true => format!(
+                "{name} >= cast('-{LARGEST:e}' as double precision) and {name} <= cast('{LARGEST:e}' as double precision)"
+            ),
             false => format!("{name} is not null"),
         };
         let rows = self.tested_rows();

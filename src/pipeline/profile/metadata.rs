@@ -17,15 +17,15 @@ const EXACT_DIGITS: u8 = 15;
 
 /// The files whose rows are profiled.
 #[derive(Debug)]
-pub(super) struct KnownFiles {
-    files: Vec<KnownFile>,
+pub(super) struct ProfiledFiles {
+    files: Vec<ProfiledFile>,
     /// Whether these files hold the rows that are profiled and no others.
     is_exact: bool,
 }
 
 /// A file with its statistics.
 #[derive(Debug)]
-struct KnownFile {
+struct ProfiledFile {
     file: DataFile,
     stats: Option<Value>,
 }
@@ -40,7 +40,7 @@ pub(super) struct KnownColumn {
 
 /// How the rows of a file lie to a range of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum FilePlace {
+enum RangePlace {
     Inside,
     Outside,
     /// Some of its rows may be outside.
@@ -54,17 +54,17 @@ enum WhichBound {
     Max,
 }
 
-impl KnownFiles {
+impl ProfiledFiles {
     /// The files of a table, or those of a range of its event time.
     pub fn of(state: &TableState, within: Option<(TimeRange, &str)>) -> Self {
         let mut files = Vec::new();
         let mut is_exact = true;
         for file in state.files.iter() {
-            let known = KnownFile::of(file);
+            let known = ProfiledFile::of(file);
             match within.map(|(range, event_time)| known.place(range, event_time)) {
-                None | Some(FilePlace::Inside) => files.push(known),
-                Some(FilePlace::Outside) => {}
-                Some(FilePlace::Unknown) => is_exact = false,
+                None | Some(RangePlace::Inside) => files.push(known),
+                Some(RangePlace::Outside) => {}
+                Some(RangePlace::Unknown) => is_exact = false,
             }
         }
         Self { files, is_exact }
@@ -114,26 +114,26 @@ fn smaller(one: ScalarValue, other: ScalarValue, which: WhichBound) -> Option<Sc
     }
 }
 
-impl KnownFile {
+impl ProfiledFile {
     fn of(file: &DataFile) -> Self {
         let stats = file.stats.as_deref().and_then(|stats| serde_json::from_str(stats).ok());
         Self { file: file.clone(), stats }
     }
 
-    fn place(&self, range: TimeRange, event_time: &str) -> FilePlace {
-        let Some(rows) = self.file.rows else { return FilePlace::Unknown };
+    fn place(&self, range: TimeRange, event_time: &str) -> RangePlace {
+        let Some(rows) = self.file.rows else { return RangePlace::Unknown };
         let first_and_last: Option<[NaiveDateTime; 2]> = match self.file.partition.get(event_time) {
             // Rows without a time are in no range.
-            Some(None) => return FilePlace::Outside,
+            Some(None) => return RangePlace::Outside,
             Some(Some(text)) => parse_stored(text).map(|time| [time, time]),
-            None if self.nulls(event_time) == Some(rows) => return FilePlace::Outside,
+            None if self.nulls(event_time) == Some(rows) => return RangePlace::Outside,
             None => self.file.times(event_time).map(|(first, last)| [first, last]),
         };
         let has_nulls = self.file.partition.get(event_time).is_none() && self.nulls(event_time) != Some(0);
         match first_and_last {
-            Some([first, last]) if last < range.start() || first >= range.end() => FilePlace::Outside,
-            Some([first, last]) if range.contains(first) && range.contains(last) && !has_nulls => FilePlace::Inside,
-            Some(_) | None => FilePlace::Unknown,
+            Some([first, last]) if last < range.start() || first >= range.end() => RangePlace::Outside,
+            Some([first, last]) if range.contains(first) && range.contains(last) && !has_nulls => RangePlace::Inside,
+            Some(_) | None => RangePlace::Unknown,
         }
     }
 
@@ -196,8 +196,8 @@ mod tests {
         Field::new(name, data_type, true)
     }
 
-    fn file(partition: &[(&str, Option<&str>)], stats: &str) -> KnownFile {
-        KnownFile::of(&DataFile {
+    fn file(partition: &[(&str, Option<&str>)], stats: &str) -> ProfiledFile {
+        ProfiledFile::of(&DataFile {
             path: SharedText::from("a.parquet"),
             partition: partition.iter().map(|(name, value)| (*name, *value)).collect::<PartitionValues>(),
             bytes: 100,
@@ -206,8 +206,8 @@ mod tests {
         })
     }
 
-    fn all(files: Vec<KnownFile>) -> KnownFiles {
-        KnownFiles { files, is_exact: true }
+    fn all(files: Vec<ProfiledFile>) -> ProfiledFiles {
+        ProfiledFiles { files, is_exact: true }
     }
 
     fn text(value: Option<ScalarValue>) -> Option<String> {
@@ -270,7 +270,10 @@ mod tests {
             file(&[("p", Some("a"))], r#"{"numRecords":4}"#),
         ]);
         let column = files.column(&field("p", DataType::Utf8));
-        assert_eq!((column.nulls, text(column.min), text(column.max)), (Some(3), Some("a".to_owned()), Some("b".to_owned())));
+        assert_eq!(
+            (column.nulls, text(column.min), text(column.max)),
+            (Some(3), Some("a".to_owned()), Some("b".to_owned()))
+        );
     }
 
     #[test]
@@ -283,11 +286,11 @@ mod tests {
             );
             file(&[], &stats).place(range, "at")
         };
-        assert_eq!(of("2023-05-01", "2023-05-02", 0), FilePlace::Inside);
-        assert_eq!(of("2023-05-01", "2023-05-02", 1), FilePlace::Unknown);
-        assert_eq!(of("2023-05-01", "2023-05-03", 0), FilePlace::Unknown);
-        assert_eq!(of("2023-05-03", "2023-05-04", 1), FilePlace::Outside);
-        assert_eq!(file(&[("at", Some("2023-05-02"))], r#"{"numRecords":3}"#).place(range, "at"), FilePlace::Inside);
-        assert_eq!(file(&[("at", None)], r#"{"numRecords":3}"#).place(range, "at"), FilePlace::Outside);
+        assert_eq!(of("2023-05-01", "2023-05-02", 0), RangePlace::Inside);
+        assert_eq!(of("2023-05-01", "2023-05-02", 1), RangePlace::Unknown);
+        assert_eq!(of("2023-05-01", "2023-05-03", 0), RangePlace::Unknown);
+        assert_eq!(of("2023-05-03", "2023-05-04", 1), RangePlace::Outside);
+        assert_eq!(file(&[("at", Some("2023-05-02"))], r#"{"numRecords":3}"#).place(range, "at"), RangePlace::Inside);
+        assert_eq!(file(&[("at", None)], r#"{"numRecords":3}"#).place(range, "at"), RangePlace::Outside);
     }
 }

@@ -10,7 +10,7 @@ use arrow::datatypes::{DataType, Field};
 use arrow::error::ArrowError;
 use datafusion::common::ScalarValue;
 
-use metadata::KnownFiles;
+use metadata::ProfiledFiles;
 pub(crate) use report::TableProfile;
 use report::{ColumnProfile, Figure};
 use scan::ScannedColumns;
@@ -100,11 +100,9 @@ impl Profiler<'_> {
     pub async fn profile(&self) -> Result<TableProfile, Failure> {
         let fields = self.request.columns_of(self.model).map_err(Failure::Project)?;
         let known = self.known_files()?;
-        let known_rows = known.as_ref().and_then(KnownFiles::rows);
-        let known_columns: Vec<_> = fields
-            .iter()
-            .map(|field| known.as_ref().map(|known| known.column(field)).unwrap_or_default())
-            .collect();
+        let known_rows = known.as_ref().and_then(ProfiledFiles::rows);
+        let known_columns: Vec<_> =
+            fields.iter().map(|field| known.as_ref().map(|known| known.column(field)).unwrap_or_default()).collect();
         let missing = ScannedColumns::missing(&fields, &known_columns, known_rows.is_none());
         let scanned = if missing.is_empty() { None } else { Some(self.scan(&missing).await?) };
         let scanned_rows = scanned.as_ref().and_then(|scanned| scanned.rows);
@@ -132,14 +130,14 @@ impl Profiler<'_> {
             version: state.map(|state| state.version.number()),
             range: self.request.range,
             rows,
-            bytes: known.as_ref().and_then(KnownFiles::bytes),
-            files: known.as_ref().and_then(KnownFiles::count),
+            bytes: known.as_ref().and_then(ProfiledFiles::bytes),
+            files: known.as_ref().and_then(ProfiledFiles::count),
             columns,
         })
     }
 
     /// The files of the table. Returns `None` for what has none: a view.
-    fn known_files(&self) -> Result<Option<KnownFiles>, Failure> {
+    fn known_files(&self) -> Result<Option<ProfiledFiles>, Failure> {
         if !self.model.config.materialized.is_stored() {
             return Ok(None);
         }
@@ -152,10 +150,10 @@ impl Profiler<'_> {
             return Err(Failure::Project(diagnostic.help("`karat run` builds whatever is out of date")));
         };
         let within = self.request.range.zip(self.model.event_time());
-        Ok(Some(KnownFiles::of(&state, within)))
+        Ok(Some(ProfiledFiles::of(&state, within)))
     }
 
-    async fn scan(&self, missing: &ScannedColumns<'_>) -> Result<scan::Scanned, Failure> {
+    async fn scan(&self, missing: &ScannedColumns<'_>) -> Result<scan::ScanResult, Failure> {
         let batches = self.rows(missing.sql(&self.tested_rows())).await?;
         missing.read(&batches).map_err(unreadable)
     }
@@ -199,8 +197,7 @@ impl Profiler<'_> {
 
 /// The value of a row of a column of a result.
 fn value_at(batch: &RecordBatch, column: usize, row: usize) -> Result<ScalarValue, ArrowError> {
-    ScalarValue::try_from_array(batch.column(column), row)
-        .map_err(|error| ArrowError::ComputeError(error.to_string()))
+    ScalarValue::try_from_array(batch.column(column), row).map_err(|error| ArrowError::ComputeError(error.to_string()))
 }
 
 /// Whether values of a type have parts, and no order.

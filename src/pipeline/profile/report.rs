@@ -11,7 +11,7 @@ use super::plain_type;
 use crate::analyze::type_name;
 use crate::day::TimeRange;
 use crate::figures::{bytes, counted, grouped};
-use crate::shown::{ReportFormat, TextTable, value_options, visible};
+use crate::shown::{ReportOutput, TextTable, value_options, visible};
 
 /// The statistics of a table.
 #[derive(Debug)]
@@ -198,17 +198,17 @@ impl TableProfile {
     /// # Errors
     ///
     /// Returns an error of the writer.
-    pub fn write(&self, format: ReportFormat, out: &mut dyn Write) -> io::Result<()> {
+    pub fn write(&self, format: ReportOutput, out: &mut dyn Write) -> io::Result<()> {
         match format {
-            ReportFormat::Json => writeln!(out, "{}", self.to_json()),
-            ReportFormat::Text => {
+            ReportOutput::Json => writeln!(out, "{}", self.to_json()),
+            ReportOutput::Text => {
                 writeln!(out, "{}\n\n{}", self.title(), self.columns().aligned().trim_end_matches('\n'))?;
                 for section in self.columns.iter().flat_map(ColumnProfile::sections) {
                     write!(out, "\n{}:\n{}", section.heading, section.table.aligned())?;
                 }
                 self.notes().try_for_each(|note| writeln!(out, "\nnote: {note}"))
             }
-            ReportFormat::Markdown => {
+            ReportOutput::Markdown => {
                 write!(out, "### {}\n\n{}", self.title(), self.columns().markdown())?;
                 for section in self.columns.iter().flat_map(ColumnProfile::sections) {
                     write!(out, "\n**{}**\n\n{}", section.heading, section.table.markdown())?;

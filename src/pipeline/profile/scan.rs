@@ -28,15 +28,15 @@ struct ScannedColumn<'a> {
 
 /// What a scan has found.
 #[derive(Debug, Default)]
-pub(super) struct Scanned {
+pub(super) struct ScanResult {
     pub rows: Option<u64>,
     /// By the places of the columns.
-    pub columns: BTreeMap<usize, FoundColumn>,
+    pub columns: BTreeMap<usize, ScannedFigures>,
 }
 
 /// What a scan has found of a column.
 #[derive(Debug, Default)]
-pub(super) struct FoundColumn {
+pub(super) struct ScannedFigures {
     /// How many rows have a value.
     pub filled: Option<u64>,
     pub min: Option<ScalarValue>,
@@ -81,16 +81,16 @@ impl<'a> ScannedColumns<'a> {
     /// # Errors
     ///
     /// Returns an error if a value cannot be read.
-    pub fn read(&self, batches: &[RecordBatch]) -> Result<Scanned, ArrowError> {
-        let Some(row) = batches.iter().find(|batch| batch.num_rows() > 0) else { return Ok(Scanned::default()) };
+    pub fn read(&self, batches: &[RecordBatch]) -> Result<ScanResult, ArrowError> {
+        let Some(row) = batches.iter().find(|batch| batch.num_rows() > 0) else { return Ok(ScanResult::default()) };
         let mut next = 0;
         let mut value = || {
             next += 1;
             value_at(row, next - 1, 0)
         };
-        let mut found = Scanned { rows: count(&value()?), columns: BTreeMap::new() };
+        let mut found = ScanResult { rows: count(&value()?), columns: BTreeMap::new() };
         for column in &self.columns {
-            let mut of_column = FoundColumn::default();
+            let mut of_column = ScannedFigures::default();
             if column.needs_count {
                 of_column.filled = count(&value()?);
             }
