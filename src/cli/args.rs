@@ -41,6 +41,9 @@ pub(crate) struct GlobalArgs {
     /// Write no artifacts (`manifest.json`, `run_results.json`)
     #[arg(long, global = true)]
     pub no_write_json: bool,
+    /// Type all models anew, and keep nothing of their types for the next command
+    #[arg(long, global = true)]
+    pub no_partial_parse: bool,
 }
 
 /// Which project, in which surroundings.
@@ -142,20 +145,7 @@ macro_rules! words {
     )*};
 }
 
-words!(IndirectSelection, RowFormat, QueryEngine, ReportOutput);
-
-impl ValueEnum for LogFormat {
-    fn value_variants<'a>() -> &'a [LogFormat] {
-        &[LogFormat::Text, LogFormat::Json]
-    }
-
-    fn to_possible_value(&self) -> Option<PossibleValue> {
-        Some(match self {
-            LogFormat::Text => PossibleValue::new("text"),
-            LogFormat::Json => PossibleValue::new("json").help("One JSON object a line"),
-        })
-    }
-}
+words!(IndirectSelection, LogFormat, RowFormat, QueryEngine, ReportOutput);
 
 /// Where tables are read that the target lacks and the command does not build.
 #[derive(Debug, Clone, Default, Args)]

@@ -41,6 +41,8 @@ pub(crate) struct ArtifactRequest {
     pub write_nothing: bool,
     /// `--metrics-file`, as it was named.
     pub metrics_file: Option<PathBuf>,
+    /// `--no-partial-parse`: what an earlier command has kept of types is not looked at, and nothing is kept.
+    pub types_anew: bool,
     /// The command that was typed: `build`.
     pub command: String,
     /// Everything behind the name of the program.

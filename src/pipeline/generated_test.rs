@@ -316,7 +316,7 @@ fn read_inputs(compiled: &Compiled, model: &TypedModel) -> Result<Vec<ReadInput>
     let mut sink = Sink::default();
     let planner = compiled.planner();
     let over = planner.over_given(&rendered.full, model, &compiled.typed, &mut sink);
-    let lineage = column_lineage(&over.map_err(|_reported| first_of(&mut sink))?);
+    let lineage = column_lineage(&over.map_err(|_reported| first_of(&mut sink))?)?;
     let mut read: BTreeMap<&TableName, BTreeSet<&str>> = BTreeMap::new();
     for origin in lineage.columns.iter().flat_map(|column| &column.origins).chain(&lineage.rows) {
         read.entry(&origin.table).or_default().insert(&origin.column);

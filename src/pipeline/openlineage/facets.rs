@@ -81,12 +81,12 @@ impl Datasets<'_> {
         for input in model.inputs() {
             match input {
                 Input::Model(name) => {
-                    let Some(read) = self.compiled.typed.get(&name) else { continue };
+                    let Some(read) = self.compiled.typed.get(name) else { continue };
                     found.push(self.dataset(&self.name_of_table(&read.table), &read.schema));
                 }
                 Input::Source(name) => {
-                    let source = self.compiled.loaded.project.sources.get(&name);
-                    let Some((place, source)) = self.name_of_source(&name).zip(source) else { continue };
+                    let source = self.compiled.loaded.project.sources.get(name);
+                    let Some((place, source)) = self.name_of_source(name).zip(source) else { continue };
                     found.push(self.dataset(&place, &source_schema(source)));
                 }
                 Input::This | Input::Quarantine(_) | Input::Runs(_) => {}
@@ -102,7 +102,10 @@ impl Datasets<'_> {
     /// The table of a model, with what a build has written if there was one.
     pub fn output(self, model: &TypedModel, built: Option<&Built>) -> Value {
         let mut output = self.dataset(&self.name_of_table(&model.table), &model.schema);
-        let mut facets = json!({"schema": schema_facet(&model.schema), "columnLineage": self.column_lineage(model)});
+        let mut facets = json!({"schema": schema_facet(&model.schema)});
+        if let (Some(lineage), Some(facets)) = (self.column_lineage(model), facets.as_object_mut()) {
+            facets.insert("columnLineage".to_owned(), lineage);
+        }
         if let Some(built) = built {
             let version = json!({"datasetVersion": built.version.to_string()});
             if let Some(facets) = facets.as_object_mut() {
@@ -124,15 +127,16 @@ impl Datasets<'_> {
         json!({"namespace": place.namespace, "name": place.name, "inputFacets": {"dataQualityAssertions": found}})
     }
 
-    fn column_lineage(self, model: &TypedModel) -> Value {
-        let lineage = column_lineage(model);
+    /// Returns `None` if the columns cannot be followed.
+    fn column_lineage(self, model: &TypedModel) -> Option<Value> {
+        let lineage = column_lineage(model).ok()?;
         let fields: Map<String, Value> = lineage
             .columns
             .iter()
             .map(|column| (column.name.clone(), json!({"inputFields": self.input_fields(&column.origins)})))
             .collect();
         let rows = self.input_fields(&lineage.rows);
-        facet("ColumnLineageDatasetFacet", "1-2-0", json!({"fields": fields, "dataset": rows}))
+        Some(facet("ColumnLineageDatasetFacet", "1-2-0", json!({"fields": fields, "dataset": rows})))
     }
 
     fn input_fields(self, origins: &BTreeSet<Origin>) -> Vec<Value> {

@@ -5,6 +5,8 @@ mod metadata;
 mod report;
 mod scan;
 
+use std::collections::BTreeSet;
+
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field};
 use arrow::error::ArrowError;
@@ -83,9 +85,9 @@ impl ProfileRequest {
     /// What is looked at.
     pub fn scope(compiled: &Compiled, model: &TypedModel, shown: Shown) -> ObservationScope {
         let inputs = match model.config.materialized.is_stored() {
-            true => [Input::Model(model.name.clone())].into(),
+            true => BTreeSet::from([Input::Model(model.name.clone())]),
             // Whoever reads a view reads what the view reads.
-            false => model.inputs(),
+            false => model.inputs().clone(),
         };
         ObservationScope::of_inputs(&compiled.typed, &inputs, shown)
     }
