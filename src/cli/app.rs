@@ -205,9 +205,7 @@ impl App<'_> {
 
     /// Keeps the record of a run in its lake, and warns if that is not possible: what it tells of was done.
     pub fn keep_record(&self, lake: &Lake, run: &RecordedRun<'_>, end: Option<RunEnd<'_>>) {
-        let status = end.as_ref().map_or(RunStatus::Failed, |end| end.status);
-        let undelivered = |wrong| self.warn(&format!("lineage events were not delivered: {wrong}"));
-        run.recorder.finish(status).unwrap_or_else(undelivered);
+        self.end_lineage(run, end.as_ref());
         let Some(end) = end else { return };
         let hide = |text: &str| self.console.without_secrets(text);
         let ended = EndedRun { run, end, request: &self.artifacts, hide: &hide };
@@ -217,6 +215,13 @@ impl App<'_> {
         if let Ok(Err(error)) = self.wait(lake, ended.keep(lake, &record)) {
             self.warn(&format!("the record of this run was not kept: {error}"));
         }
+    }
+
+    /// Ends a run for lineage servers, and warns if they do not know all of it.
+    pub fn end_lineage(&self, run: &RecordedRun<'_>, end: Option<&RunEnd<'_>>) {
+        let status = end.map_or(RunStatus::Failed, |end| end.status);
+        let undelivered = |wrong| self.warn(&format!("lineage events were not delivered: {wrong}"));
+        run.recorder.finish(status).unwrap_or_else(undelivered);
     }
 
     /// Says something that did not work and does no harm now.

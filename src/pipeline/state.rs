@@ -223,9 +223,10 @@ pub(super) fn no_revision(fault: &GitFault) -> Diagnostic {
 fn no_folder(artifact: StoredArtifact) -> Diagnostic {
     let message = format!("`{}:` needs the `{}` of an earlier command", artifact.method(), artifact.file());
     let diagnostic = Diagnostic::error(Code::InvalidSelector, message);
-    diagnostic.help(
-        "`--state DIR`, or `KARAT_STATE`, names the folder in which it was kept, or a revision: `--state git:main`",
-    )
+    let help = "`--state DIR`, or `KARAT_STATE`, names the folder in which it was kept";
+    // git keeps no results of commands.
+    let revision = if artifact == StoredArtifact::Manifest { ", or a revision: `--state git:main`" } else { "" };
+    diagnostic.help(format!("{help}{revision}"))
 }
 
 fn unreadable(folder: &str, artifact: StoredArtifact, what: &str) -> Diagnostic {

@@ -93,8 +93,10 @@ impl TestCommand {
         };
         let _warned = app.write(loaded, |artifacts| artifacts.write_run_results(&run));
         // Unit tests alone leave no record: they look at no table.
-        if let Some(lake) = lake.as_ref().filter(|_| has_data_tests) {
-            app.keep_record(lake, &run, Some(RunEnd::of_tests(&identity, report.as_ref().ok(), units)));
+        let end = RunEnd::of_tests(&identity, report.as_ref().ok(), units);
+        match lake.as_ref().filter(|_| has_data_tests) {
+            Some(lake) => app.keep_record(lake, &run, Some(end)),
+            None => app.end_lineage(&run, Some(&end)),
         }
         let report = report?;
         let hooks = lake.map(|lake| app.hooks(&compiled, &lake, &self.engine, RunMoment::End(&run)));

@@ -125,6 +125,9 @@ impl<'a> LineageEvents<'a> {
     ///
     /// Returns why not all were delivered.
     pub fn finish(&self, status: RunStatus) -> Result<(), String> {
+        if self.sender.is_finished() {
+            return Ok(());
+        }
         let OpenWork { models, tests } = std::mem::take(&mut *self.open.lock());
         let kind = match status {
             RunStatus::Done => "COMPLETE",
@@ -267,6 +270,15 @@ impl<'a> LineageEvents<'a> {
         });
         // Messages and SQL may hold what nobody may see.
         self.sender.send((self.hide)(&written.to_string()));
+    }
+}
+
+impl Drop for LineageEvents<'_> {
+    /// A command that ends before its run has begun says so too.
+    fn drop(&mut self) {
+        if let Err(wrong) = self.finish(RunStatus::Failed) {
+            tracing::info!(%wrong, "lineage events were not delivered");
+        }
     }
 }
 

@@ -92,6 +92,11 @@ impl EventSender {
         Ok(Self { queue: Locked::new(Some(queue)), outcome: Locked::new(Some(outcome)) })
     }
 
+    /// Whether nothing more is sent.
+    pub fn is_finished(&self) -> bool {
+        self.queue.lock().is_none()
+    }
+
     pub fn send(&self, event: String) {
         if let Some(queue) = &*self.queue.lock() {
             // After a failure nobody takes events any more; the end says so.
@@ -172,7 +177,7 @@ mod tests {
 
     fn of(variables: &[(&str, &str)]) -> String {
         let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        match Transport::of(&variables, Path::new("/home/ann")) {
+        match Transport::of(&variables, Path::new("/srv/lake")) {
             Ok(None) => "nowhere".to_owned(),
             Ok(Some(Transport::File(path))) => path.display().to_string(),
             Ok(Some(Transport::Server { url, key })) => format!("{url} {}", key.is_some()),
@@ -192,7 +197,7 @@ mod tests {
         assert_eq!(of(&with_key), "http://localhost:5000/x true");
         assert_eq!(of(&[("OPENLINEAGE_URL", "https://a"), ("OPENLINEAGE_DISABLED", "true")]), "nowhere");
         let file = [("OPENLINEAGE__TRANSPORT__TYPE", "file"), ("OPENLINEAGE__TRANSPORT__LOG_FILE_PATH", "events.json")];
-        assert_eq!(of(&file), "/home/ann/events.json");
+        assert_eq!(of(&file), "/srv/lake/events.json");
     }
 
     #[test]
