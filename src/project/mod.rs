@@ -77,6 +77,7 @@ pub use crate::column_type::ColumnType;
 pub use access::{BucketAccess, Credentials, access, secrets_of};
 pub use broken_properties::PropertyFaults;
 pub use chart::{ChartKind, DeclaredChart, ValueFormat};
+#[cfg(feature = "engine")]
 pub(crate) use column_edits::{Addition, FoundColumn, scalar, with_columns};
 pub use config::{IdleConfig, ModelConfig, OnSchemaChange, UpdatedColumns};
 pub(crate) use config::{appends_everything, idle_configs};
@@ -125,7 +126,6 @@ pub use unit_test::{
     ExpectedRows, FixtureCell, FixtureRow, FixtureRows, FixtureValue, GivenInput, GivenName, UnitTest,
     UnitTestOverrides,
 };
-#[cfg(feature = "engine")]
 #[cfg(feature = "engine")]
 pub(crate) use unit_test_edits::{unit_test_file, with_unit_test};
 
