@@ -154,7 +154,7 @@ impl<'a> ConstrainedModel<'a> {
             let rendered = RenderedSql::over(text, [(table, &target)], first.span);
             let (plan, _) = self.planner.text(&rendered, first.span.file, self.typed, sink)?;
             let tables = BTreeSet::from([target]);
-            batches.insert(0, CheckBatch { checks: rows, tables, plan, scope: Scope::New });
+            batches.insert(0, CheckBatch { checks: rows, tables, plan, scope: Scope::New, slices: None });
         }
         Ok(batches)
     }
@@ -294,7 +294,7 @@ impl<'a> ConstrainedModel<'a> {
             stored: None,
         };
         let tables = tables.into_iter().map(|(_, target)| target).collect();
-        let batch = CheckBatch { checks: vec![check], tables, plan: counted(plan), scope: Scope::Whole };
+        let batch = CheckBatch { checks: vec![check], tables, plan: counted(plan), scope: Scope::Whole, slices: None };
         Ok(PlannedConstraint { condition, batch })
     }
 }

@@ -35,8 +35,13 @@ pub(crate) fn with_hooks(guards: &Guards, hooks: &HooksOfModels) -> Guards {
     let mut all = guards.clone();
     for (model, hooks) in hooks {
         let plans = hooks.before.iter().chain(&hooks.after).filter_map(|hook| hook.plan.clone());
-        let read =
-            plans.map(|plan| CheckBatch { checks: Vec::new(), tables: BTreeSet::new(), plan, scope: Scope::Whole });
+        let read = plans.map(|plan| CheckBatch {
+            checks: Vec::new(),
+            tables: BTreeSet::new(),
+            plan,
+            scope: Scope::Whole,
+            slices: None,
+        });
         all.entry(model.clone()).or_default().extend(read);
     }
     all

@@ -1,6 +1,7 @@
 //! Data tests: each is a query for the rows that break its rule.
 
 mod accepted_values;
+mod anomaly;
 mod between;
 mod constraint;
 mod expression_is_true;
@@ -23,17 +24,20 @@ use chrono::{DateTime, Utc};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 use serde_json::{Map, Value};
 
+pub(crate) use anomaly::{AnomalousSlice, AnomalyRule, MeasuredSlice, SliceMeasure};
 pub(crate) use constraint::{plan_constraints, with_constraints};
 pub(crate) use hook::{HooksOfModels, PlannedHook, with_hooks};
 pub(crate) use plan::{Guarded, TestText, plan_all, unknown_kind};
 pub(crate) use storing::{StoredByDefault, StoringTests};
 
 use crate::analyze::{Input, TypedModel, inputs_of};
+use crate::day::Grain;
 use crate::diag::Diagnostic;
 use crate::name::{ModelName, quoted};
 use crate::project::{TestRule, TestSeverity};
 use crate::select::{TestKind, TestOrigin};
 use crate::span::Span;
+use crate::table::SliceLayout;
 use crate::template::ReferenceTarget;
 
 /// A kind of data test that YAML can name.
@@ -56,12 +60,33 @@ pub(crate) trait Check: Sync {
 }
 
 /// What breaks a data test.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Rule {
     /// Every row for which this SQL condition is true: all such tests of a table share one scan.
     Row(String),
     /// Every row of this SELECT.
     Query(String),
+    /// Every slice that is unlike those before it.
+    Slices(Box<AnomalyRule>),
+}
+
+impl Rule {
+    /// The SELECT behind it: of the rows that break it, or of slices with their values.
+    fn query_over(&self, table: &str) -> String {
+        match self {
+            Rule::Row(condition) => format!("select * from {table} where {condition}"),
+            Rule::Query(query) => query.clone(),
+            Rule::Slices(rule) => rule.query.clone(),
+        }
+    }
+}
+
+/// How a table is cut into slices.
+#[derive(Debug, Clone)]
+pub(crate) struct TestedCut {
+    pub event_time: String,
+    pub grain: Grain,
+    pub layout: SliceLayout,
 }
 
 /// What a test is declared on, and with what.
@@ -76,6 +101,8 @@ pub(crate) struct RuleTarget<'a> {
     pub filter: Option<&'a str>,
     /// The time of the run.
     pub now: DateTime<Utc>,
+    /// How the table is cut into slices, if it is.
+    pub slices: Option<TestedCut>,
 }
 
 impl RuleTarget<'_> {
@@ -119,6 +146,7 @@ pub(crate) const ALL: &[&dyn Check] = &[
     &not_null::NotNull,
     &unique::Unique,
     &accepted_values::AcceptedValues,
+    &anomaly::Anomaly,
     &relationships::Relationships,
     &between::Between,
     &expression_is_true::ExpressionIsTrue,
@@ -163,9 +191,19 @@ pub(crate) struct CheckBatch {
     /// One row: for each of the tests the number of rows that break its rule.
     pub plan: LogicalPlan,
     pub scope: Scope,
+    /// The rule of the one test if it is about slices: the plan then has their values.
+    pub slices: Option<Arc<AnomalyRule>>,
 }
 
 impl PlannedCheck {
+    /// What it counts.
+    pub fn noun(&self) -> &'static str {
+        match &self.origin.kind {
+            TestKind::Generic(kind) if kind == anomaly::NAME => "slice",
+            _ => "row",
+        }
+    }
+
     /// Whether it is a constraint of a contract: no test, but a condition of every commit.
     pub fn is_constraint(&self) -> bool {
         self.origin.kind == TestKind::Constraint
@@ -191,7 +229,7 @@ impl CheckBatch {
         let kept = places.iter().filter_map(|place| columns.get(*place)).cloned().map(Expr::Column);
         let plan = LogicalPlanBuilder::from(self.plan.clone()).project(kept).and_then(LogicalPlanBuilder::build);
         let plan = plan.expect("a plan has the columns of its schema");
-        Some(CheckBatch { checks, tables: self.tables.clone(), plan, scope: self.scope })
+        Some(CheckBatch { checks, tables: self.tables.clone(), plan, scope: self.scope, slices: self.slices.clone() })
     }
 
     /// Says what each of its tests is: its query over what it reads, views and all, and its rule. Another name is another
@@ -245,6 +283,8 @@ pub(crate) struct BrokenTest {
 pub(crate) struct CheckResult {
     pub check: PlannedCheck,
     pub failures: u64,
+    /// What is wrong, where that is not said by the rows that its query finds.
+    pub details: Vec<String>,
 }
 
 impl CheckResult {

@@ -1,13 +1,16 @@
 //! Data tests planned and type-checked, in as few scans as they allow.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
 use serde_json::Value;
 
-use super::{ALL, BrokenTest, CheckBatch, PlannedCheck, PlannedTests, Rule, RuleTarget, Scope, StoringTests};
+use super::{
+    ALL, BrokenTest, Check, CheckBatch, PlannedCheck, PlannedTests, Rule, RuleTarget, Scope, StoringTests, TestedCut,
+};
 use crate::analyze::{Input, Planner, TypedModel};
 use crate::diag::{Checked, Code, Diagnostic, Sink, nearest};
 use crate::name::{ModelName, TableName};
@@ -244,15 +247,20 @@ fn batches(guarded: Guarded<'_>, tested: &Tested<'_>, sink: &mut Sink) -> Vec<Ch
     for Ruled { check, tables, rule, scope, plan, is_limited } in ruled.into_iter().flatten() {
         match rule {
             // Rows that are kept or counted up to a limit are asked for alone; those that are kept are all of the table.
+            Rule::Slices(rule) => {
+                let slices = Some(Arc::from(rule));
+                batches.push(CheckBatch { plan, checks: vec![check], tables, scope, slices });
+            }
             _ if check.stored.is_some() => {
-                batches.push(CheckBatch { plan: counted(plan), checks: vec![check], tables, scope: Scope::Whole });
+                let scope = Scope::Whole;
+                batches.push(CheckBatch { plan: counted(plan), checks: vec![check], tables, scope, slices: None });
             }
             Rule::Row(condition) if !is_limited => {
                 conditions.push(condition);
                 checks.push(check);
             }
             Rule::Row(_) | Rule::Query(_) => {
-                batches.push(CheckBatch { plan: counted(plan), checks: vec![check], tables, scope });
+                batches.push(CheckBatch { plan: counted(plan), checks: vec![check], tables, scope, slices: None });
             }
         }
     }
@@ -267,7 +275,7 @@ fn batches(guarded: Guarded<'_>, tested: &Tested<'_>, sink: &mut Sink) -> Vec<Ch
     if let Ok((plan, _)) = guarded.planner.text(&rendered, first.span.file, guarded.typed, sink) {
         // The cheapest batch comes first.
         let tables = BTreeSet::from([tested.target.clone()]);
-        batches.insert(0, CheckBatch { checks, tables, plan, scope: Scope::New });
+        batches.insert(0, CheckBatch { checks, tables, plan, scope: Scope::New, slices: None });
     }
     batches
 }
@@ -300,12 +308,7 @@ fn ruled(
     let TestOfTable { column, test } = declared;
     let check = ALL.iter().find(|check| check.name() == test.kind.value);
     let check = check.expect("a test without a text of its own is one of karat's");
-    if let Some(unknown) = test.arguments.keys().find(|key| !check.arguments().contains(&key.as_str())) {
-        let span = test.places.get(unknown).map_or(test.kind.span, |place| place.name);
-        let message = format!("`{}` takes no argument `{unknown}`", check.name());
-        let diagnostic = Diagnostic::error(Code::InvalidConfig, message).at(span);
-        return Err(sink.error(diagnostic.suggest(unknown, check.arguments().iter().copied())));
-    }
+    refuse_unknown_arguments(*check, test, sink)?;
     let other = match test.arguments.get("to") {
         Some(to) => {
             let model = referred(to, guarded).map_err(|message| {
@@ -329,13 +332,11 @@ fn ruled(
         other: other_table.as_deref(),
         filter: test.filter.as_ref().map(|filter| filter.value.as_str()),
         now: guarded.now,
+        slices: cut_of(guarded, &tested.target),
     };
     let rule = check.rule(&target);
     let rule = rule.map_err(|message| sink.error(wrong(test, format!("`{}`: {message}", check.name()))))?;
-    let sql = match &rule {
-        Rule::Row(condition) => format!("select * from {table} where {condition}"),
-        Rule::Query(query) => query.clone(),
-    };
+    let sql = rule.query_over(&table);
     let other = other.map(|other| (other.table.clone(), ReferenceTarget::Model(other.name.clone())));
     let references =
         [(&tested.table, &tested.target)].into_iter().chain(other.iter().map(|(table, target)| (table, target)));
@@ -350,11 +351,46 @@ fn ruled(
     };
     let plan = limited(plan, test.storage.limit);
     let key = TestKey { span: test.span, declared_on: declared_on.clone() };
-    let stored = guarded.storing.rows(&key, &test.storage, &plan);
+    let (sql, stored) = match &rule {
+        Rule::Slices(rule) => {
+            refuse_storage(test, sink)?;
+            (format!("{sql}\n{}", rule.in_words()), None)
+        }
+        Rule::Row(_) | Rule::Query(_) => (sql, guarded.storing.rows(&key, &test.storage, &plan)),
+    };
     let planned = PlannedCheck { name, origin, declared_on, rule: test.rule, sql, span: test.span, stored };
     let tables = rendered.references.into_iter().map(|reference| reference.target).collect();
     let is_limited = test.storage.limit.is_some();
     Ok(Some(Ruled { check: planned, tables, rule, scope: check.scope(), plan, is_limited }))
+}
+
+/// A check takes these arguments and no others.
+fn refuse_unknown_arguments(check: &dyn Check, test: &DeclaredTest, sink: &mut Sink) -> Checked<()> {
+    let Some(unknown) = test.arguments.keys().find(|key| !check.arguments().contains(&key.as_str())) else {
+        return Ok(());
+    };
+    let span = test.places.get(unknown).map_or(test.kind.span, |place| place.name);
+    let message = format!("`{}` takes no argument `{unknown}`", check.name());
+    let diagnostic = Diagnostic::error(Code::InvalidConfig, message).at(span);
+    Err(sink.error(diagnostic.suggest(unknown, check.arguments().iter().copied())))
+}
+
+/// How the table of a model is cut into slices.
+fn cut_of(guarded: Guarded<'_>, target: &ReferenceTarget) -> Option<TestedCut> {
+    let ReferenceTarget::Model(name) = target else { return None };
+    let model = guarded.typed.get(name).filter(|model| model.is_sliced())?;
+    let event_time = model.event_time()?.to_owned();
+    Some(TestedCut { event_time, grain: model.config.batch_size, layout: model.layout() })
+}
+
+/// A slice is no row that could be kept or counted up to a limit.
+fn refuse_storage(test: &DeclaredTest, sink: &mut Sink) -> Checked<()> {
+    let key = match (test.storage.stores, test.storage.limit) {
+        (Some(true), _) => "store_failures",
+        (_, Some(_)) => "limit",
+        (_, None) => return Ok(()),
+    };
+    Err(sink.error(wrong(test, format!("`{}` finds slices, not rows: it has no `{key}`", test.kind.value))))
 }
 
 /// The name that its author gave it, or dbt: rule, table, column.
@@ -422,5 +458,5 @@ fn of_text(guarded: Guarded<'_>, text: &TestText, sink: &mut Sink) -> Checked<Ch
         None => counted(plan),
     };
     let tables = rendered.references.iter().map(|reference| reference.target.clone()).collect();
-    Ok(CheckBatch { checks: vec![check], tables, plan, scope: Scope::Whole })
+    Ok(CheckBatch { checks: vec![check], tables, plan, scope: Scope::Whole, slices: None })
 }

@@ -61,6 +61,7 @@ mod tests {
             other: None,
             filter: None,
             now: chrono::DateTime::UNIX_EPOCH,
+            slices: None,
         };
         let Ok(Rule::Query(query)) = Unique.rule(&target) else { unreachable!("the columns are names") };
         assert!(query.contains(r#"where "a, b" is not null and "c" is not null"#), "{query}");

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::args::{EngineArgs, ProjectArgs, SelectArgs, TestArgs};
 use super::drive::Runtimes;
@@ -9,17 +10,18 @@ use super::exit::Exit;
 use super::world::World;
 use crate::check::{Guards, PlannedTests, StoredByDefault};
 use crate::diag::{Checked, Code, Diagnostic, Severity, Sink};
-use crate::execute::Engine;
+use crate::execute::{Engine, Observer};
 use crate::failure::Failure;
 use crate::host::{OsHost, WithoutProject};
 use crate::name::{ModelName, NodeKind, UnitTestName};
 use crate::parallel::cores;
 use crate::pipeline::{
     self, ArtifactRequest, Artifacts, Catalog, Compiled, DeferRequest, EditedText, EndedRun, EngineLimits, Lake,
-    LakeOpener, Loaded, ObservationScope, Query, RecordedRun, RunEnd, RunMoment, StoppedModels, TestedSelection,
-    Workspace, Writers, find_project, other_kinds,
+    LakeOpener, LineageEvents, Loaded, ObservationScope, Query, RecordedRun, RunEnd, RunMoment, RunRecorder,
+    StoppedModels, TestedSelection, Workspace, Writers, find_project, other_kinds,
 };
 use crate::project::{LakeLocation, LoadRequest};
+use crate::run_record::RunStatus;
 use crate::select::{IndirectSelection, Selection};
 use crate::span::SourceFiles;
 use crate::terminal::Progress;
@@ -170,6 +172,7 @@ impl App<'_> {
             vars: args.vars.clone(),
             profile: args.profile.clone(),
             profiles_dir: args.profiles_dir.clone(),
+            target_path: self.artifacts.target_path.clone(),
         }
     }
 
@@ -191,17 +194,40 @@ impl App<'_> {
         })
     }
 
+    /// Remembers what a run does, and tells lineage servers if the environment names one.
+    pub fn recorder<'r>(&'r self, compiled: &'r Compiled, observer: &'r dyn Observer) -> RunRecorder<'r> {
+        let hide = Box::new(|text: &str| self.console.without_secrets(text));
+        let lineage = LineageEvents::start(compiled, &self.artifacts, hide);
+        let unsent = |wrong: &String| self.warn(&format!("no lineage events are sent: {wrong}"));
+        let lineage = lineage.inspect_err(unsent).ok().flatten();
+        RunRecorder::new(observer, Arc::clone(&compiled.loaded.workspace.host)).telling(lineage)
+    }
+
     /// Keeps the record of a run in its lake, and warns if that is not possible: what it tells of was done.
     pub fn keep_record(&self, lake: &Lake, run: &RecordedRun<'_>, end: Option<RunEnd<'_>>) {
+        self.end_lineage(run, end.as_ref());
         let Some(end) = end else { return };
         let hide = |text: &str| self.console.without_secrets(text);
         let ended = EndedRun { run, end, request: &self.artifacts, hide: &hide };
+        let record = ended.record();
+        ended.write_metrics(&record).unwrap_or_else(|wrong| self.warn(&wrong));
         // Whoever stops the run a second time knows that nothing more is written.
-        if let Ok(Err(error)) = self.wait(lake, ended.keep(lake)) {
-            let text = format!("the record of this run was not kept: {error}");
-            let word = self.console.paint(Tone::Warn, "warning");
-            self.console.say("warning", &format!("  {word}    {text}"), serde_json::json!({"text": text}));
+        if let Ok(Err(error)) = self.wait(lake, ended.keep(lake, &record)) {
+            self.warn(&format!("the record of this run was not kept: {error}"));
         }
+    }
+
+    /// Ends a run for lineage servers, and warns if they do not know all of it.
+    pub fn end_lineage(&self, run: &RecordedRun<'_>, end: Option<&RunEnd<'_>>) {
+        let status = end.map_or(RunStatus::Failed, |end| end.status);
+        let undelivered = |wrong| self.warn(&format!("lineage events were not delivered: {wrong}"));
+        run.recorder.finish(status).unwrap_or_else(undelivered);
+    }
+
+    /// Says something that did not work and does no harm now.
+    fn warn(&self, text: &str) {
+        let word = self.console.paint(Tone::Warn, "warning");
+        self.console.say("warning", &format!("  {word}    {text}"), serde_json::json!({"text": text}));
     }
 
     /// The models that `--select` and `--exclude` name.

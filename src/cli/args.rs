@@ -13,7 +13,7 @@ use crate::execute::EngineSettings;
 use crate::memory;
 use crate::pipeline::{DeferRequest, QueryEngine};
 use crate::select::{IndirectSelection, SelectionRequest};
-use crate::shown::RowFormat;
+use crate::shown::{ReportOutput, RowFormat};
 use crate::terminal::LogFormat;
 
 /// Options of every command.
@@ -35,6 +35,9 @@ pub(crate) struct GlobalArgs {
     /// The folder of artifacts and compiled SQL [default: that of the project file, or `target`]
     #[arg(long, global = true, value_name = "DIR")]
     pub target_path: Option<String>,
+    /// Write the figures of a run in Prometheus' text format, for the node exporter: `karat.prom`
+    #[arg(long, global = true, value_name = "FILE")]
+    pub metrics_file: Option<PathBuf>,
     /// Write no artifacts (`manifest.json`, `run_results.json`)
     #[arg(long, global = true)]
     pub no_write_json: bool,
@@ -80,7 +83,7 @@ pub(crate) struct SelectArgs {
     /// A selector that `selectors.yml` defines
     #[arg(long, value_name = "NAME", conflicts_with = "select")]
     pub selector: Option<String>,
-    /// The folder of artifacts of an earlier command, for `state:`, `result:` and `source_status:`
+    /// The folder of artifacts of an earlier command, for `state:`, `result:` and `source_status:`; or a revision, for `state:`: `git:main`
     #[arg(long, value_name = "DIR")]
     pub state: Option<String>,
 }
@@ -127,51 +130,22 @@ impl StoreArgs {
     }
 }
 
-impl ValueEnum for IndirectSelection {
-    fn value_variants<'a>() -> &'a [IndirectSelection] {
-        const VARIANTS: [IndirectSelection; 4] = IndirectSelection::ALL;
-        &VARIANTS
-    }
+/// Lets words of the library be values of options: they have an `ALL`, and each a `word` and a `summary`.
+macro_rules! words {
+    ($($type:ty),*) => {$(
+        impl ValueEnum for $type {
+            fn value_variants<'a>() -> &'a [Self] {
+                &Self::ALL
+            }
 
-    fn to_possible_value(&self) -> Option<PossibleValue> {
-        Some(PossibleValue::new(self.word()).help(self.summary()))
-    }
+            fn to_possible_value(&self) -> Option<PossibleValue> {
+                Some(PossibleValue::new(self.word()).help(self.summary()))
+            }
+        }
+    )*};
 }
 
-impl ValueEnum for LogFormat {
-    fn value_variants<'a>() -> &'a [LogFormat] {
-        &[LogFormat::Text, LogFormat::Json]
-    }
-
-    fn to_possible_value(&self) -> Option<PossibleValue> {
-        Some(match self {
-            LogFormat::Text => PossibleValue::new("text"),
-            LogFormat::Json => PossibleValue::new("json").help("One JSON object a line"),
-        })
-    }
-}
-
-impl ValueEnum for RowFormat {
-    fn value_variants<'a>() -> &'a [RowFormat] {
-        const VARIANTS: [RowFormat; 4] = RowFormat::ALL;
-        &VARIANTS
-    }
-
-    fn to_possible_value(&self) -> Option<PossibleValue> {
-        Some(PossibleValue::new(self.word()).help(self.summary()))
-    }
-}
-
-impl ValueEnum for QueryEngine {
-    fn value_variants<'a>() -> &'a [QueryEngine] {
-        const VARIANTS: [QueryEngine; 6] = QueryEngine::ALL;
-        &VARIANTS
-    }
-
-    fn to_possible_value(&self) -> Option<PossibleValue> {
-        Some(PossibleValue::new(self.word()).help(self.summary()))
-    }
-}
+words!(IndirectSelection, LogFormat, RowFormat, QueryEngine, ReportOutput);
 
 /// Where tables are read that the target lacks and the command does not build.
 #[derive(Debug, Clone, Default, Args)]

@@ -115,15 +115,11 @@ pub fn run_to(args: Vec<OsString>, world: World, out: &mut (dyn Write + Send), e
         console.trace();
     }
     translated.note.iter().for_each(|note| console.chat(note));
-    let GlobalArgs { target_path, no_write_json, no_partial_parse, .. } = parsed.global;
+    let GlobalArgs { target_path, no_write_json: write_nothing, no_partial_parse: types_anew, metrics_file, .. } =
+        parsed.global;
     let words = translated.args.iter().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
-    let artifacts = ArtifactRequest {
-        target_path,
-        write_nothing: no_write_json,
-        types_anew: no_partial_parse,
-        command: translated.command,
-        words,
-    };
+    let command = translated.command;
+    let artifacts = ArtifactRequest { target_path, write_nothing, metrics_file, types_anew, command, words };
     let app = App { console: &console, world: &world, runtimes: Default::default(), artifacts };
     // Only what could not be written makes an exit code worse: a command that failed stays failed.
     let exit = on_a_deep_stack(|| parsed.command.run(&app));

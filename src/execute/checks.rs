@@ -20,6 +20,9 @@ use crate::failure::Failure;
 use crate::incremental::{Bound, bind};
 use crate::table::DataFile;
 
+/// So many slices are named in a message.
+const MOST_DETAILS: usize = 10;
+
 /// A table that is not committed yet.
 pub(crate) struct Checking<'a> {
     /// With the columns that it is written with.
@@ -40,16 +43,23 @@ pub(crate) fn failed(results: &[CheckResult]) -> Option<Diagnostic> {
         [] => return None,
         [one] if breaks_contract => format!("{} the constraint `{}`", rows_that_break(one.failures), one.check.name),
         more if breaks_contract => format!("rows break {} constraints", more.len()),
-        [one] => format!("the data test `{}` found {}", one.check.name, rows(one.failures)),
+        [one] => format!("the data test `{}` found {}", one.check.name, one.found()),
         more => format!("{} data tests found rows that break their rules", more.len()),
     };
     let code = if breaks_contract { Code::ConstraintBroken } else { Code::TestFailed };
     let mut diagnostic = Diagnostic::error(code, message);
     for result in &failed {
-        let text = format!("`{}`: {}", result.check.name, rows(result.failures));
+        let text = format!("`{}`: {}", result.check.name, result.found());
         diagnostic = diagnostic.labelled(result.check.span, text);
     }
-    for result in &failed {
+    for result in failed.iter().filter(|result| !result.details.is_empty()) {
+        let shown = result.details.iter().take(MOST_DETAILS).map(String::as_str);
+        let more = result.details.len().saturating_sub(MOST_DETAILS);
+        let more = (more > 0).then(|| format!("and {more} more"));
+        let lines: Vec<&str> = shown.chain(more.as_deref()).collect();
+        diagnostic = diagnostic.note(format!("{}\n{}", result.check.name, lines.join("\n")));
+    }
+    for result in failed.iter().filter(|result| result.details.is_empty()) {
         let sql: Vec<&str> = result.check.sql.split_whitespace().collect();
         diagnostic = diagnostic.note(format!("query that finds these rows: {}", sql.join(" ")));
     }
@@ -59,12 +69,25 @@ pub(crate) fn failed(results: &[CheckResult]) -> Option<Diagnostic> {
     Some(diagnostic)
 }
 
-fn rows(count: u64) -> String {
-    if count == 1 { "1 row that breaks its rule".to_owned() } else { format!("{count} rows that break its rule") }
+impl CheckResult {
+    /// What it found, in words.
+    fn found(&self) -> String {
+        let noun = self.check.noun();
+        match self.failures {
+            1 => format!("1 {noun} that breaks its rule"),
+            count => format!("{count} {noun}s that break its rule"),
+        }
+    }
 }
 
 fn rows_that_break(count: u64) -> String {
     if count == 1 { "1 row breaks".to_owned() } else { format!("{count} rows break") }
+}
+
+/// What a test found.
+struct FoundFailures {
+    failures: u64,
+    details: Vec<String>,
 }
 
 /// Runs data tests.
@@ -88,8 +111,8 @@ impl Tester<'_> {
     ) -> Result<Vec<CheckResult>, Failure> {
         let mut results = Vec::new();
         for batch in batches {
-            let failures = match self.failures(batch, checking).await {
-                Ok(failures) => failures,
+            let found = match self.found(batch, checking).await {
+                Ok(found) => found,
                 Err(error) => match missing_table(&error) {
                     // A key that cannot be looked up holds for no row.
                     Some(_) if batch.is_of_contract() => return Err(error.into()),
@@ -102,12 +125,12 @@ impl Tester<'_> {
                     None => return Err(error.into()),
                 },
             };
-            for (check, failures) in batch.checks.iter().zip(failures) {
+            for (check, FoundFailures { failures, details }) in batch.checks.iter().zip(found) {
                 let verdict = check.rule.verdict(failures);
                 if !check.is_constraint() {
                     self.observer.event(&Event::Tested { check, failures, verdict });
                 }
-                results.push(CheckResult { check: check.clone(), failures });
+                results.push(CheckResult { check: check.clone(), failures, details });
             }
         }
         Ok(results)
@@ -146,6 +169,17 @@ impl Tester<'_> {
         let reader = self.reader(checking, Scope::Whole)?;
         let bound = bind(plan, Bound::Whole, &mut |table| reader.provide(table))?;
         self.engine.collect(&bound, Joins::Hash).await.map(|_rows| ())
+    }
+
+    /// What each test of the batch finds.
+    async fn found(&self, batch: &CheckBatch, checking: Option<&Checking<'_>>) -> EngineResult<Vec<FoundFailures>> {
+        if let Some(rule) = &batch.slices {
+            let slices = self.anomalies(batch, rule, checking).await?;
+            let details = slices.iter().map(|slice| rule.told(slice)).collect();
+            return Ok(vec![FoundFailures { failures: slices.len() as u64, details }]);
+        }
+        let counts = self.failures(batch, checking).await?;
+        Ok(counts.into_iter().map(|failures| FoundFailures { failures, details: Vec::new() }).collect())
     }
 
     /// For each test of the batch the number of rows that break its rule.

@@ -1,5 +1,6 @@
 //! Plans over a catalog, run: what a query, a data test, a verification and a run have in common.
 
+mod anomalies;
 mod checks;
 mod engine;
 mod engine_error;

@@ -4,8 +4,9 @@
 //! git starts (`ext::`), or a way around the project: both are checked, no shell is involved, and git sees neither the
 //! project's own repository nor the variables that would point it at one. It never asks anybody for a password.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -171,8 +172,92 @@ fn check_revision(revision: &str) -> Result<(), String> {
     if is_name { Ok(()) } else { Err(format!("`{revision}` is not a tag, a branch or a commit")) }
 }
 
-/// Runs git in a folder and returns what it printed.
-fn run<W: AsRef<OsStr>>(folder: &Path, words: impl IntoIterator<Item = W>) -> Result<String, GitFault> {
+/// The commit that a revision means in the repository that a folder lies in.
+///
+/// # Errors
+///
+/// Returns why git cannot tell.
+pub fn commit_of(folder: &Path, revision: &str) -> Result<String, GitFault> {
+    if revision.starts_with('-') || revision.contains(char::is_control) {
+        return Err(GitFault::Failed(format!("`{revision}` is not a revision")));
+    }
+    let wanted = format!("{revision}^{{commit}}");
+    let asked = ["rev-parse", "--verify", "--quiet", "--end-of-options", &wanted];
+    let commit = run_here(folder, asked).map_err(|fault| match fault {
+        GitFault::Missing => GitFault::Missing,
+        GitFault::Failed(_) => GitFault::Failed(format!("the repository has no revision `{revision}`")),
+    })?;
+    Ok(commit.trim().to_owned())
+}
+
+/// A file of a commit: the id of its contents, and their size.
+#[derive(Debug, Clone)]
+pub(super) struct GitBlob {
+    pub id: String,
+    pub bytes: u64,
+}
+
+/// The files of a folder as they were at a commit of the repository that it lies in. Nothing is checked out.
+#[derive(Debug)]
+pub(super) struct GitObjects {
+    root: PathBuf,
+    pub commit: String,
+    /// By their paths in the folder. Links and submodules are left out.
+    pub files: BTreeMap<String, GitBlob>,
+}
+
+/// What is larger is read when somebody asks for it.
+const SMALL_FILE: u64 = 256 * 1024;
+
+impl GitObjects {
+    /// Finds the files of a folder at a revision.
+    pub fn at(root: &Path, revision: &str) -> Result<GitObjects, GitFault> {
+        let commit = commit_of(root, revision)?;
+        // Paths are relative to the folder, and other folders are left out.
+        let listed = run_here(root, ["ls-tree", "-r", "-z", "-l", &commit])?;
+        let mut files = BTreeMap::new();
+        for entry in listed.split('\0') {
+            let Some((facts, path)) = entry.split_once('\t') else { continue };
+            let facts: Vec<&str> = facts.split_ascii_whitespace().collect();
+            let [mode, "blob", id, bytes] = facts.as_slice() else { continue };
+            if mode.starts_with("100") {
+                let bytes = bytes.parse().unwrap_or(u64::MAX);
+                files.insert(path.to_owned(), GitBlob { id: (*id).to_owned(), bytes });
+            }
+        }
+        Ok(GitObjects { root: root.to_owned(), commit, files })
+    }
+
+    /// All small files, by one call of git.
+    pub fn small_files(&self) -> Result<BTreeMap<String, Vec<u8>>, GitFault> {
+        let small: Vec<(&String, &GitBlob)> = self.files.iter().filter(|(_, blob)| blob.bytes <= SMALL_FILE).collect();
+        let asked: String = small.iter().map(|(_, blob)| format!("{}\n", blob.id)).collect();
+        let answered = said_by(here(&self.root, ["cat-file", "--batch"]), asked.as_bytes())?;
+        let mut rest = answered.as_slice();
+        let mut texts = BTreeMap::new();
+        for (path, blob) in small {
+            let broken = || GitFault::Failed(format!("git does not give the contents of `{path}`"));
+            // `<id> blob <size>`, a line end, the contents, a line end.
+            let end = rest.iter().position(|byte| *byte == b'\n').ok_or_else(broken)?;
+            let length = usize::try_from(blob.bytes).map_err(|_| broken())?;
+            let contents = rest.get(end + 1..end + 1 + length).ok_or_else(broken)?;
+            texts.insert(path.clone(), contents.to_vec());
+            rest = rest.get(end + 2 + length..).ok_or_else(broken)?;
+        }
+        Ok(texts)
+    }
+
+    /// The contents of one file.
+    pub fn read(&self, id: &str) -> io::Result<Vec<u8>> {
+        said_by(here(&self.root, ["cat-file", "blob", id]), &[]).map_err(|fault| match fault {
+            GitFault::Missing => io::Error::other("git is not here"),
+            GitFault::Failed(reason) => io::Error::other(reason),
+        })
+    }
+}
+
+/// git in a folder, without what would lead it elsewhere.
+fn here<W: AsRef<OsStr>>(folder: &Path, words: impl IntoIterator<Item = W>) -> Command {
     let mut command = Command::new("git");
     for name in MISLEADING {
         command.env_remove(name);
@@ -180,16 +265,45 @@ fn run<W: AsRef<OsStr>>(folder: &Path, words: impl IntoIterator<Item = W>) -> Re
     for setting in SETTINGS {
         command.args(["-c", setting]);
     }
+    command.args(words).current_dir(folder).env("GIT_TERMINAL_PROMPT", "0").env("LC_ALL", "C");
+    command
+}
+
+/// Runs git in the repository that a folder lies in.
+fn run_here<W: AsRef<OsStr>>(folder: &Path, words: impl IntoIterator<Item = W>) -> Result<String, GitFault> {
+    in_utf8(said_by(here(folder, words), &[])?)
+}
+
+/// Runs git in a folder and returns what it printed.
+fn run<W: AsRef<OsStr>>(folder: &Path, words: impl IntoIterator<Item = W>) -> Result<String, GitFault> {
+    let mut command = here(folder, words);
     // Whatever repository the folder lies in says nothing of this one.
     let ceiling: PathBuf = folder.parent().unwrap_or(folder).to_owned();
-    command.args(words).current_dir(folder).stdin(Stdio::null());
-    command.env("GIT_CEILING_DIRECTORIES", ceiling).env("GIT_TERMINAL_PROMPT", "0").env("LC_ALL", "C");
-    let done = command.output().map_err(|error| match error.kind() {
+    command.env("GIT_CEILING_DIRECTORIES", ceiling);
+    in_utf8(said_by(command, &[])?)
+}
+
+fn in_utf8(said: Vec<u8>) -> Result<String, GitFault> {
+    String::from_utf8(said).map_err(|_| GitFault::Failed("git's answer is not UTF-8".to_owned()))
+}
+
+/// What git prints if it is told this.
+fn said_by(mut command: Command, told: &[u8]) -> Result<Vec<u8>, GitFault> {
+    let input = if told.is_empty() { Stdio::null() } else { Stdio::piped() };
+    let started = command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let mut started = started.map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => GitFault::Missing,
         _ => GitFault::Failed(error.to_string()),
     })?;
+    let input = started.stdin.take();
+    let done = std::thread::scope(|scope| {
+        // git answers while it is being asked: whoever asks everything first would wait for an end that never comes.
+        scope.spawn(move || input.map(|mut input| input.write_all(told)));
+        started.wait_with_output()
+    });
+    let done = done.map_err(|error| GitFault::Failed(error.to_string()))?;
     if done.status.success() {
-        return String::from_utf8(done.stdout).map_err(|_| GitFault::Failed("git's answer is not UTF-8".to_owned()));
+        return Ok(done.stdout);
     }
     let said = String::from_utf8_lossy(&done.stderr);
     // The first line with the reason; what follows is advice.

@@ -3,13 +3,15 @@
 #![warn(missing_docs)]
 
 mod git;
+mod git_tree;
 mod memory;
 mod os;
 mod overlay;
 mod package_folder;
 mod without_project;
 
-pub use git::{GitFault, GitRepository, is_commit};
+pub use git::{GitFault, GitRepository, commit_of, is_commit};
+pub use git_tree::GitHost;
 pub use memory::MemoryHost;
 pub use os::OsHost;
 pub use overlay::Overlay;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -19,7 +19,7 @@ use crate::catalog::Catalog;
 use crate::check::Guards;
 use crate::diag::{Code, Diagnostic, Sink};
 use crate::project::TestKey;
-use crate::site::{self, PageData};
+use crate::site::{self, PageData, PageUse};
 use crate::store::LocalBackend;
 use crate::template::invocation_id;
 
@@ -39,6 +39,8 @@ pub(crate) struct ArtifactRequest {
     pub target_path: Option<String>,
     /// `--no-write-json`
     pub write_nothing: bool,
+    /// `--metrics-file`, as it was named.
+    pub metrics_file: Option<PathBuf>,
     /// `--no-partial-parse`: what an earlier command has kept of types is not looked at, and nothing is kept.
     pub types_anew: bool,
     /// The command that was typed: `build`.
@@ -168,7 +170,7 @@ impl<'a> Artifacts<'a> {
     pub fn write_page(&self, data: &PageData) -> Result<(), Diagnostic> {
         // The page holds its data packed, where no secret would be found.
         let data = PageData { json: (self.hide)(&data.json), has_charts: data.has_charts };
-        self.write(PAGE, |out| out.write_all(site::page(&data)?.as_bytes()))
+        self.write(PAGE, |out| out.write_all(site::page(&data, PageUse::File)?.as_bytes()))
     }
 
     /// Writes one artifact, without secrets. Writes nothing if that was asked for.

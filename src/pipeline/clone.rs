@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::load::Compiled;
+use super::recorder::RunRecorder;
 use crate::analyze::{TypedModel, quarantine_table};
 use crate::catalog::{Catalog, ObservationScope, OtherTarget, observe};
+use crate::execute::{Built, Event, Observer};
 use crate::failure::Failure;
 use crate::incremental::{CarriedSlices, Decider, Refresh};
 use crate::name::{ModelName, TableKey, TableName};
@@ -17,7 +19,9 @@ use crate::table::{
 };
 
 /// What is cloned.
-pub(crate) struct CloneRequest {
+pub(crate) struct CloneRequest<'a> {
+    /// Who clones.
+    pub identity: &'a RunIdentity,
     /// The selected models, seeds and snapshots, each after all that it reads.
     pub order: Vec<ModelName>,
     /// Whether tables that are there are replaced.
@@ -34,6 +38,23 @@ pub(crate) enum CloneOutcome {
     NotThere,
     /// It has no table.
     Inlined,
+}
+
+impl CloneOutcome {
+    /// Lets a recorder know of it, for the record of the run.
+    pub fn record(&self, recorder: &RunRecorder<'_>, model: &ModelName) {
+        match self {
+            CloneOutcome::Cloned(table) => {
+                let ClonedTable { version, rows, files, bytes, .. } = *table;
+                let built = Built { version, rows, files, bytes, ..Built::default() };
+                recorder.event(&Event::Started { model, why: "cloned" });
+                recorder.event(&Event::Built { model, built: &built });
+            }
+            CloneOutcome::Kept => recorder.event(&Event::Unchanged { model, why: "it is there already" }),
+            // What was not cloned is listed as skipped.
+            CloneOutcome::NotThere | CloneOutcome::Inlined => {}
+        }
+    }
 }
 
 /// A table that was cloned.
@@ -77,13 +98,13 @@ pub(crate) async fn clone_tables(
     compiled: &Compiled,
     lake: &Lake,
     other: &OtherTarget,
-    request: &CloneRequest,
+    request: &CloneRequest<'_>,
     tell: &dyn Fn(&ModelName, &CloneOutcome),
 ) -> Result<Option<u64>, Vec<Failure>> {
     let host = compiled.loaded.workspace.host.clone();
-    let identity = RunIdentity::new(host.clone(), true);
+    let identity = request.identity;
     lake.prove_once(&move || host.now()).await.map_err(one)?;
-    let mut cloner = Cloner::new(compiled, lake, other, &identity, &request.order).await?;
+    let mut cloner = Cloner::new(compiled, lake, other, identity, &request.order).await?;
     for name in &request.order {
         let Some(model) = compiled.typed.get(name) else { continue };
         let outcome = cloner.model(model, request.full_refresh).await.map_err(|failure| vec![failure])?;

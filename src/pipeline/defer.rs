@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::load::Loaded;
+use super::state::REVISION;
 use crate::artifacts::NodeIds;
 use crate::catalog::OtherTarget;
 use crate::diag::{Code, Diagnostic};
@@ -70,6 +71,10 @@ impl Loaded {
 
     /// The target of a stored manifest, and the names that the tables of models have in it.
     fn stored_tables(&self, folder: &str) -> Result<(String, BTreeMap<ModelName, TableName>), Diagnostic> {
+        if let Some(revision) = folder.strip_prefix(REVISION) {
+            let message = format!("the revision `{revision}` does not say which target is read");
+            return Err(Diagnostic::error(Code::InvalidConfig, message).help(WHERE));
+        }
         let manifest = self.stored_manifest(folder)?;
         let Some(target) = manifest.target() else {
             let message = format!("the manifest in `{folder}` does not say of which target it is");

@@ -5,18 +5,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::load::Loaded;
+use crate::artifacts::{NodeIds, resource_id, test_ids, unit_test_id};
 use crate::check::{CheckBatch, Guards, PlannedCheck};
 use crate::graph::{NodeId, NodeName};
 use crate::name::NodeKind;
-use crate::project::{Model, Resource, Source, UnitTest};
+use crate::project::{Model, Resource, Source, TestKey, UnitTest};
 use crate::select::Selection;
 use crate::template::{ReferenceTarget, RenderedModel};
 
 /// What is listed: a node, or a data test.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) struct ListedNode<'a> {
     loaded: &'a Loaded,
     item: ListedItem<'a>,
+    /// dbt's id of it.
+    id: Option<String>,
 }
 
 #[derive(Clone, Copy)]
@@ -35,14 +38,39 @@ impl Loaded {
         let resources = NodeId::of_resources(&self.project.resources);
         let chosen = selection.nodes().iter().filter(|node| kinds.contains(&node.kind()));
         let items = chosen.filter_map(|node| self.item(node, &resources));
-        items.map(|item| ListedNode { loaded: self, item }).collect()
+        let node = |item: ListedItem<'a>| ListedNode { loaded: self, id: self.unique_id(&item), item };
+        items.map(node).collect()
+    }
+
+    /// dbt's id of a node of the graph.
+    fn unique_id(&self, item: &ListedItem<'_>) -> Option<String> {
+        let project = &self.project;
+        match item {
+            ListedItem::Source(source) => Some(NodeIds::new(project).of_source(&source.name())),
+            ListedItem::Model(_, model, _) => NodeIds::new(project).of_name(&model.name),
+            ListedItem::UnitTest(test) => Some(unit_test_id(project, test)),
+            ListedItem::Resource(_, resource) => Some(resource_id(resource)),
+            // These are no nodes of the graph.
+            ListedItem::DataTest(..) => None,
+        }
     }
 
     /// Data tests, in the order of what they guard.
     pub fn listed_tests<'a>(&'a self, tests: &'a Guards) -> Vec<ListedNode<'a>> {
         let batches = self.dag.models().filter_map(|name| tests.get(name)).flatten();
         let items = batches.flat_map(|batch| batch.checks.iter().map(|check| ListedItem::DataTest(batch, check)));
-        items.map(|item| ListedNode { loaded: self, item }).collect()
+        let ids = test_ids(&self.project);
+        let node = |item: ListedItem<'a>| {
+            let id = match item {
+                ListedItem::DataTest(_, check) => {
+                    let key = TestKey { span: check.span, declared_on: check.declared_on.clone() };
+                    ids.get(&key).cloned()
+                }
+                _ => None,
+            };
+            ListedNode { loaded: self, item, id }
+        };
+        items.map(node).collect()
     }
 
     fn item<'a>(&'a self, node: &'a NodeId, resources: &BTreeMap<NodeId, &'a Resource>) -> Option<ListedItem<'a>> {
@@ -93,6 +121,14 @@ impl ListedNode<'_> {
 
     /// Everything that is shown of it.
     pub fn json(&self) -> Value {
+        let mut json = self.facts();
+        if let (Some(id), Some(facts)) = (&self.id, json.as_object_mut()) {
+            facts.insert("unique_id".to_owned(), Value::from(id.as_str()));
+        }
+        json
+    }
+
+    fn facts(&self) -> Value {
         let name = self.name();
         let path = self.path();
         match self.item {

@@ -91,6 +91,8 @@ impl fmt::Debug for Workspace {
 #[derive(Debug)]
 pub(crate) struct Loaded {
     pub workspace: Workspace,
+    /// How it was loaded.
+    pub request: LoadRequest,
     pub project: Arc<Project>,
     pub rendered: Arc<Rendered>,
     pub dag: Dag,
@@ -304,6 +306,7 @@ pub(crate) fn load(
     let dag = graph::build(&project, &rendered, sink)?;
     Ok(Loaded {
         workspace: workspace.clone(),
+        request: request.clone(),
         project: Arc::new(project),
         rendered: Arc::new(rendered),
         dag,

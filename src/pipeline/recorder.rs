@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+use super::openlineage::LineageEvents;
 use crate::check::PlannedCheck;
 use crate::delta::Version;
 use crate::execute::{BackfillEvent, Built, Event, Observer, WrittenSlice};
@@ -13,7 +14,7 @@ use crate::host::Host;
 use crate::locked::Locked;
 use crate::name::ModelName;
 use crate::project::TestSeverity;
-use crate::run_record::TestStatus;
+use crate::run_record::{RunStatus, TestStatus};
 
 /// What became of a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -82,12 +83,28 @@ pub(crate) struct RunRecorder<'a> {
     pub started: DateTime<Utc>,
     steps: Locked<BTreeMap<ModelName, RecordedStep>>,
     tests: Locked<Vec<RecordedTest>>,
+    /// Tells lineage servers of it.
+    lineage: Option<LineageEvents<'a>>,
 }
 
 impl<'a> RunRecorder<'a> {
     pub fn new(observer: &'a dyn Observer, host: Arc<dyn Host>) -> Self {
         let started = host.now();
-        Self { observer, host, started, steps: Locked::default(), tests: Locked::default() }
+        Self { observer, host, started, steps: Locked::default(), tests: Locked::default(), lineage: None }
+    }
+
+    /// The same, which also tells lineage servers.
+    pub fn telling(self, lineage: Option<LineageEvents<'a>>) -> Self {
+        Self { lineage, ..self }
+    }
+
+    /// Ends the run for lineage servers.
+    ///
+    /// # Errors
+    ///
+    /// Returns why they do not know all of it.
+    pub fn finish(&self, status: RunStatus) -> Result<(), String> {
+        self.lineage.as_ref().map_or(Ok(()), |lineage| lineage.finish(status))
     }
 
     /// The steps by model. Nothing is recorded while somebody looks at them.
@@ -193,6 +210,9 @@ impl<'a> RunRecorder<'a> {
 impl Observer for RunRecorder<'_> {
     fn event(&self, event: &Event<'_>) {
         self.remember(event);
+        if let Some(lineage) = &self.lineage {
+            lineage.hear(event);
+        }
         self.observer.event(event);
     }
 }

@@ -40,7 +40,7 @@ pub(crate) async fn registration<'r>(
     lake: &Lake,
     request: &RegisterRequest<'r>,
 ) -> Result<Registration<'r>, Failure> {
-    let release = release(loaded, lake, request.moment).await?;
+    let release = release(loaded, lake, &request.moment).await?;
     let models: Vec<_> = loaded.rendered.outlines().filter(|model| request.selection.contains(&model.name)).collect();
     let stored = || models.iter().filter(|model| model.config.materialized.is_stored());
     let names: BTreeSet<TableName> =
@@ -80,12 +80,13 @@ pub(crate) async fn registration<'r>(
 }
 
 /// The release whose tables are meant. Returns `None` for their newest versions.
-async fn release(loaded: &Loaded, lake: &Lake, moment: TableMoment) -> Result<Option<Numbered>, Failure> {
+async fn release(loaded: &Loaded, lake: &Lake, moment: &TableMoment) -> Result<Option<Numbered>, Failure> {
     match moment {
-        TableMoment::Live | TableMoment::Version(_) => Ok(None),
+        // No option of the command names a version or a revision.
+        TableMoment::Live | TableMoment::Version(_) | TableMoment::Revision(_) => Ok(None),
         // Where nothing was ever released, readers see the newest versions.
         TableMoment::Released => Ok(lake.newest_release().await?),
-        TableMoment::Release(number) => match lake.release_numbered(number).await? {
+        TableMoment::Release(number) => match lake.release_numbered(*number).await? {
             Some(found) => Ok(Some(found)),
             None => {
                 let target = &loaded.project.target.name;

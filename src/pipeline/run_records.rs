@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use super::artifacts::ArtifactRequest;
+use super::charts::write_whole;
 use super::faults::StoppedModels;
 use super::load::Compiled;
 use super::recorder::{RecordedStep, RecordedTest, StepState};
+use super::run_metrics::run_metrics;
 use super::run_results::RecordedRun;
 use super::testing::TestReport;
 use crate::check::CheckResult;
@@ -48,6 +50,12 @@ impl<'a> RunEnd<'a> {
         Some(Self { identity, status, release })
     }
 
+    /// The same of a clone: what it gave as its end, if it came to one.
+    pub fn of_clone(identity: &'a RunIdentity, released: Option<Option<u64>>) -> Self {
+        let status = if released.is_some() { RunStatus::Done } else { RunStatus::Failed };
+        Self { identity, status, release: released.flatten() }
+    }
+
     /// The same of tests alone.
     pub fn of_tests(identity: &'a RunIdentity, report: Option<&TestReport>, units: &[UnitTestResult]) -> Self {
         let passes = |report: &TestReport| {
@@ -81,15 +89,14 @@ impl EndedRun<'_> {
     /// # Errors
     ///
     /// Returns an error if it cannot be written within ten seconds.
-    pub async fn keep(&self, lake: &Lake) -> Result<(), StoreError> {
-        let record = self.record();
+    pub async fn keep(&self, lake: &Lake, record: &RunRecord) -> Result<(), StoreError> {
         let did_nothing = record.steps.iter().all(|step| step.status == StepStatus::Unchanged);
         // Tests alone are worth a record; those that a build runs again on what stayed as it was are not.
         let is_of_tests = record.steps.is_empty() && !record.tests.is_empty();
         if record.status == RunStatus::Done && did_nothing && !is_of_tests {
             return Ok(());
         }
-        match tokio::time::timeout(LONGEST, lake.keep_run(&record)).await {
+        match tokio::time::timeout(LONGEST, lake.keep_run(record)).await {
             Ok(kept) => kept,
             Err(_elapsed) => {
                 let source = std::io::Error::new(std::io::ErrorKind::TimedOut, "the store does not answer");
@@ -98,7 +105,21 @@ impl EndedRun<'_> {
         }
     }
 
-    fn record(&self) -> RunRecord {
+    /// Writes the metrics of the run, if that was asked for.
+    ///
+    /// # Errors
+    ///
+    /// Returns what to say if the file cannot be written.
+    pub fn write_metrics(&self, record: &RunRecord) -> Result<(), String> {
+        let Some(path) = &self.request.metrics_file else { return Ok(()) };
+        let loaded = &self.run.compiled.loaded;
+        let text = run_metrics(record, &loaded.project.name.value);
+        write_whole(&loaded.host().current_folder().join(path), &text)
+            .map_err(|error| format!("the metrics were not written to `{}`: {error}", path.display()))
+    }
+
+    /// What there is to tell of the run.
+    pub fn record(&self) -> RunRecord {
         let RecordedRun { compiled, recorder, selected, units, .. } = *self.run;
         let RunEnd { identity, status, release } = self.end;
         let loaded = &compiled.loaded;

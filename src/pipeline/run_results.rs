@@ -27,6 +27,16 @@ pub(crate) struct RecordedRun<'a> {
     pub units: &'a [UnitTestResult],
 }
 
+/// Of a run that runs none.
+static NO_TESTS: Guards = Guards::new();
+
+impl<'a> RecordedRun<'a> {
+    /// Of a command that runs no tests.
+    pub fn without_tests(compiled: &'a Compiled, recorder: &'a RunRecorder<'a>, selected: &'a [ModelName]) -> Self {
+        Self { compiled, recorder, selected, tests: &NO_TESTS, units: &[] }
+    }
+}
+
 impl RecordedRun<'_> {
     /// The tables of what was to be built, by their ids.
     pub fn tables(&self) -> BTreeMap<String, &TableName> {

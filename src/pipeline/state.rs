@@ -2,17 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
+use std::sync::Arc;
 
 use super::artifacts::TARGET_PATH;
-use super::load::Loaded;
+use super::load::{Loaded, Workspace, load};
 use crate::artifacts::{
     Invocation, ManifestInputs, NodeIds, ResourceIndex, StoredManifest, TestFacts, resource_id, stored_results,
     stored_sources, unit_test_id, write_manifest,
 };
-use crate::diag::{Code, Diagnostic};
+use crate::diag::{Code, Diagnostic, Sink};
 use crate::graph::{NodeId, NodeName};
+use crate::host::{GitFault, GitHost};
 use crate::project::Resource;
 use crate::select::{NodeChange, NodeChanges, StoredArtifact, StoredNode, StoredState};
+use crate::span::SourceFiles;
 use crate::store::LocalBackend;
 use crate::template::invocation_id;
 
@@ -103,21 +106,42 @@ impl Loaded {
         Ok(())
     }
 
-    /// Reads the manifest in a folder.
+    /// The manifest of the project as it was at a revision of its repository. Nothing is checked out or written.
+    fn manifest_at(&self, revision: &str) -> Result<String, Diagnostic> {
+        let Workspace { root, host } = &self.workspace;
+        let host = GitHost::at(root, revision, Arc::clone(host)).map_err(|fault| no_revision(&fault))?;
+        let mut sink = Sink::default();
+        let workspace = Workspace::new(root.clone(), host);
+        let loaded = load(&workspace, &self.request, &mut SourceFiles::default(), &mut sink);
+        let text = match loaded {
+            Ok(loaded) => loaded.manifest().map(|manifest| manifest.to_string()).map_err(|error| error.to_string()),
+            Err(_reported) => Err(sink.take().into_iter().next().map_or_else(String::new, |fault| fault.message)),
+        };
+        text.map_err(|wrong| {
+            let message = format!("the project cannot be read as it was at `{revision}`: {wrong}");
+            let diagnostic = Diagnostic::error(Code::InvalidConfig, message);
+            diagnostic.note("submodules and files that git does not track are no part of a revision")
+        })
+    }
+
+    /// Reads the manifest in a folder, or that of a revision.
     ///
     /// # Errors
     ///
     /// Returns what to say if there is none, or if it cannot be read.
     pub(super) fn stored_manifest(&self, folder: &str) -> Result<StoredManifest, Diagnostic> {
         let artifact = StoredArtifact::Manifest;
-        let text = self.stored_text(folder, artifact)?;
+        let text = match folder.strip_prefix(REVISION) {
+            Some(revision) => self.manifest_at(revision)?,
+            None => self.stored_text(folder, artifact)?,
+        };
         StoredManifest::parse(&text).map_err(|wrong| unreadable(folder, artifact, &wrong))
     }
 
     /// Compares how fresh sources are by now with the stored `sources.json`.
     fn add_fresher(&self, folder: &str, known: &mut StoredNodes) -> Result<(), Diagnostic> {
         let artifact = StoredArtifact::Sources;
-        let now = self.project.target_path.as_deref().unwrap_or(TARGET_PATH);
+        let now = self.request.target_path.as_deref().or(self.project.target_path.as_deref()).unwrap_or(TARGET_PATH);
         let read = |folder: &str| {
             let text = self.stored_text(folder, artifact)?;
             stored_sources(&text).map_err(|wrong| unreadable(folder, artifact, &wrong))
@@ -130,6 +154,11 @@ impl Loaded {
     }
 
     fn stored_text(&self, folder: &str, artifact: StoredArtifact) -> Result<String, Diagnostic> {
+        if let Some(revision) = folder.strip_prefix(REVISION) {
+            let message = format!("the revision `{revision}` has no `{}`", artifact.file());
+            let diagnostic = Diagnostic::error(Code::InvalidSelector, message);
+            return Err(diagnostic.help(format!("`{}:` needs a folder: git keeps no results", artifact.method())));
+        }
         let mut text = String::new();
         let file = LocalBackend::new(self.workspace.root.join(folder)).open(artifact.file(), u64::MAX);
         match file.and_then(|mut file| file.read_to_string(&mut text)) {
@@ -175,10 +204,29 @@ impl Loaded {
     }
 }
 
+/// What stands before a revision in the place of a folder.
+pub(super) const REVISION: &str = "git:";
+
+/// Why git does not tell what a revision was.
+pub(super) fn no_revision(fault: &GitFault) -> Diagnostic {
+    match fault {
+        GitFault::Missing => {
+            Diagnostic::error(Code::Storage, "git is not installed").help("a folder with `manifest.json` needs no git")
+        }
+        GitFault::Failed(reason) => {
+            let help = "write a branch, a tag or a commit behind `git:`, as `git:main` or `git:HEAD~1`";
+            Diagnostic::error(Code::InvalidSelector, reason.clone()).help(help)
+        }
+    }
+}
+
 fn no_folder(artifact: StoredArtifact) -> Diagnostic {
     let message = format!("`{}:` needs the `{}` of an earlier command", artifact.method(), artifact.file());
     let diagnostic = Diagnostic::error(Code::InvalidSelector, message);
-    diagnostic.help("`--state DIR`, or `KARAT_STATE`, names the folder in which it was kept")
+    let help = "`--state DIR`, or `KARAT_STATE`, names the folder in which it was kept";
+    // git keeps no results of commands.
+    let revision = if artifact == StoredArtifact::Manifest { ", or a revision: `--state git:main`" } else { "" };
+    diagnostic.help(format!("{help}{revision}"))
 }
 
 fn unreadable(folder: &str, artifact: StoredArtifact, what: &str) -> Diagnostic {

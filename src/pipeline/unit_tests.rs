@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use arrow::array::RecordBatch;
 use object_store::memory::InMemory;
 
 use super::introspection::answer;
@@ -57,15 +58,7 @@ pub(crate) fn run_unit_tests(
         .zip(texts)
         .map(|(test, texts)| RenderedUnitTest { test, texts: Locked::new(Some(texts)) })
         .collect();
-    let settings = EngineSettings {
-        memory: MEMORY,
-        partitions: 1,
-        part_rows: EngineSettings::USUAL_PART_ROWS,
-        // Nothing is read from it.
-        lake: Arc::new(InMemory::new()),
-    };
-    let engine = Engine::open(settings)
-        .map_err(|error| sink.error(Diagnostic::error(Code::RunFailed, error.strip_backtrace())))?;
+    let engine = engine(sink)?;
     let of = TestedProject { project: &loaded.project, planner: &planner, typed };
     let workers = Workers { of, engine: &engine, next: AtomicUsize::new(0), done: Locked::default() };
     let threads = at_once.clamp(1, rendered.len());
@@ -90,6 +83,66 @@ pub(crate) fn run_unit_tests(
         results.push(one.result);
     }
     Ok(results)
+}
+
+/// What computes over rows that are written down.
+fn engine(sink: &mut Sink) -> Checked<Engine> {
+    let settings = EngineSettings {
+        memory: MEMORY,
+        partitions: 1,
+        part_rows: EngineSettings::USUAL_PART_ROWS,
+        // Nothing is read from it.
+        lake: Arc::new(InMemory::new()),
+    };
+    Engine::open(settings).map_err(|error| sink.error(Diagnostic::error(Code::RunFailed, error.strip_backtrace())))
+}
+
+/// The rows that the model of a unit test puts out, whatever is expected of it.
+///
+/// # Errors
+///
+/// Returns an error if the test cannot be run.
+pub(crate) fn rows_of_unit_test(compiled: &Compiled, name: &UnitTestName, sink: &mut Sink) -> Checked<RecordBatch> {
+    let Compiled { loaded, typed, .. } = compiled;
+    let missing = |sink: &mut Sink| {
+        let message = format!("the unit test `{}` cannot be read", name.test);
+        sink.error(Diagnostic::error(Code::RunFailed, message))
+    };
+    let Some(test) = loaded.project.unit_tests.get(name) else { return Err(missing(sink)) };
+    let planner = compiled.planner();
+    let answers = |question: &Question| answer(&loaded.project, &planner, typed, question);
+    let texts = render_tested(loaded.text_inputs(&loaded.files, &answers), &[test], sink)?;
+    let rendered = match texts.into_iter().next() {
+        Some(Ok(rendered)) => rendered,
+        Some(Err(faults)) => {
+            faults.into_iter().for_each(|fault| sink.add(fault));
+            return Err(missing(sink));
+        }
+        None => return Err(missing(sink)),
+    };
+    let of = TestedProject { project: &loaded.project, planner: &planner, typed };
+    let planned = unit_test::plan(test, rendered, of, sink)?;
+    let engine = engine(sink)?;
+    // A thread of its own: the caller may wait on a runtime already, and expressions may be deep.
+    std::thread::scope(|scope| {
+        let builder = std::thread::Builder::new().stack_size(STACK);
+        let work = || {
+            let mut said = Sink::default();
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+            let rows = match runtime {
+                Ok(runtime) => runtime.block_on(unit_test::put_out(&planned, of, &engine, &mut said)),
+                Err(error) => Err(said.error(Diagnostic::error(Code::RunFailed, error.to_string()))),
+            };
+            (rows, said)
+        };
+        match builder.spawn_scoped(scope, work).map(std::thread::ScopedJoinHandle::join) {
+            Ok(Ok((rows, said))) => {
+                sink.append(said);
+                rows
+            }
+            Ok(Err(_)) | Err(_) => Err(missing(sink)),
+        }
+    })
 }
 
 /// What threads share that take one test after the other.

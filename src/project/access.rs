@@ -44,7 +44,7 @@ const ROLE_VARIABLES: [&str; 9] = [
 ];
 
 /// Variables that are secrets, or lead to one, without a name that says so.
-const SECRET_VARIABLES: [&str; 1] = ["AWS_ROLE_ARN"];
+const SECRET_VARIABLES: [&str; 3] = ["AWS_ROLE_ARN", "OPENLINEAGE_API_KEY", "OPENLINEAGE__TRANSPORT__AUTH__API_KEY"];
 
 const DEFAULT_REGION: &str = "us-east-1";
 

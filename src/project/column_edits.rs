@@ -75,9 +75,10 @@ impl FoundColumn {
     }
 }
 
-struct Editor<'a> {
-    text: &'a str,
-    edits: &'a mut Vec<TextEdit>,
+/// Writes into a text of YAML.
+pub(super) struct Editor<'a> {
+    pub text: &'a str,
+    pub edits: &'a mut Vec<TextEdit>,
 }
 
 impl Editor<'_> {
@@ -187,7 +188,7 @@ impl Editor<'_> {
     }
 
     /// Whether a mapping or list is written with braces or brackets.
-    fn is_flow(&self, node: &Node) -> bool {
+    pub fn is_flow(&self, node: &Node) -> bool {
         self.text.get(node.span.range().start..).is_some_and(|text| text.starts_with(['{', '[']))
     }
 
@@ -200,7 +201,7 @@ impl Editor<'_> {
     }
 
     /// Adds lines behind the line that holds this place.
-    fn put_lines(&mut self, behind: usize, indent: usize, lines: impl Iterator<Item = String>) {
+    pub fn put_lines(&mut self, behind: usize, indent: usize, lines: impl Iterator<Item = String>) {
         let rest = self.text.get(behind..).unwrap_or_default();
         let end = behind + rest.find(['\n', '\r']).unwrap_or(rest.len());
         let line_end = if self.text.contains("\r\n") { "\r\n" } else { "\n" };
@@ -209,7 +210,7 @@ impl Editor<'_> {
     }
 
     /// The byte behind the last one that belongs to a value, without the blanks and comments that follow.
-    fn end_of(&self, node: &Node) -> usize {
+    pub fn end_of(&self, node: &Node) -> usize {
         let end = match &node.kind {
             _ if self.is_flow(node) => node.span.range().end,
             YamlKind::Mapping(entries) => {
@@ -232,7 +233,7 @@ impl Editor<'_> {
     }
 
     /// The line on which a value begins.
-    fn line_of(&self, node: &Node) -> &str {
+    pub fn line_of(&self, node: &Node) -> &str {
         let start = node.span.range().start;
         let before = self.text.get(..start).unwrap_or_default();
         let line = before.rfind('\n').map_or(0, |end| end + 1);

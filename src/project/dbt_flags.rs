@@ -62,7 +62,7 @@ pub const REFUSED: [(&str, &str); 2] = [
 ];
 
 /// Flags that the environment may set, as `KARAT_…` or `DBT_…`, with the name that they have here.
-pub const OF_ENVIRONMENT: [(&str, &str, bool); 24] = [
+pub const OF_ENVIRONMENT: [(&str, &str, bool); 25] = [
     ("DEBUG", "debug", false),
     ("DEFER", "defer", false),
     ("DEFER", "no-defer", false),
@@ -73,6 +73,7 @@ pub const OF_ENVIRONMENT: [(&str, &str, bool); 24] = [
     ("FAVOR_STATE", "favor-state", false),
     ("FULL_REFRESH", "full-refresh", false),
     ("LOG_FORMAT", "log-format", true),
+    ("METRICS_FILE", "metrics-file", true),
     ("PARTIAL_PARSE", "no-partial-parse", false),
     ("PROFILE", "profile", true),
     ("PROFILES_DIR", "profiles-dir", true),

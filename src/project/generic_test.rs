@@ -11,8 +11,9 @@ use crate::diag::{Code, Diagnostic, Sink};
 use crate::span::SourceFiles;
 
 /// The data tests that karat has itself: the names of the checks, which are known only below this module.
-pub const OWN_TESTS: [&str; 11] = [
+pub const OWN_TESTS: [&str; 12] = [
     "accepted_values",
+    "anomaly",
     "between",
     "expression_is_true",
     "matches",

@@ -40,6 +40,8 @@ pub struct LoadRequest {
     pub profile: Option<String>,
     /// `--profiles-dir`: the folder of dbt's `profiles.yml`, in place of the project's.
     pub profiles_dir: Option<String>,
+    /// `--target-path`: the folder of artifacts, in place of that of the project file.
+    pub target_path: Option<String>,
 }
 
 /// Loads the project. `sources` has the texts of `files`, and gets that of `--vars`.

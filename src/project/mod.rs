@@ -62,6 +62,8 @@ mod source_forms;
 mod source_properties;
 mod sources;
 mod unit_test;
+#[cfg(feature = "engine")]
+mod unit_test_edits;
 mod load;
 mod package;
 #[cfg(test)]
@@ -124,6 +126,8 @@ pub use unit_test::{
     ExpectedRows, FixtureCell, FixtureRow, FixtureRows, FixtureValue, GivenInput, GivenName, UnitTest,
     UnitTestOverrides,
 };
+#[cfg(feature = "engine")]
+pub(crate) use unit_test_edits::{unit_test_file, with_unit_test};
 
 pub use yaml_docs::DocBlock;
 pub(crate) use yaml_template::is_template;

@@ -31,7 +31,7 @@ impl RunContext<'_> {
         checking: Option<&Checking<'_>>,
     ) -> Result<Vec<CheckResult>, Failure> {
         let results = self.tester().run(batches, checking).await?;
-        for CheckResult { check, failures } in &results {
+        for CheckResult { check, failures, .. } in &results {
             if let Some(rows) = &check.stored {
                 self.keep_failing_rows(rows, *failures, checking).await?;
             }

@@ -1,4 +1,4 @@
-//! How the slices of a table stand: fresh, stale or missing.
+//! How the slices of a table stand: fresh, stale or missing, or what the last run of their model failed to build.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,6 +24,7 @@ pub(super) fn calendar(
     model: &TypedModel,
     state: Option<&TableState>,
     decision: Option<&Decision>,
+    last_failed: bool,
 ) -> Option<Calendar> {
     if !model.is_sliced() {
         return None;
@@ -59,6 +60,8 @@ pub(super) fn calendar(
         calendar.states.push(match (is_to_build, entry) {
             (false, _) if is_unsure => '3',
             (false, _) => '0',
+            // A run has tried, and what it was to build is still to be built.
+            (true, _) if last_failed => '4',
             (true, Some(_)) => '1',
             (true, None) => '2',
         });

@@ -238,8 +238,16 @@ impl SiteInputs<'_> {
             facts.standing = standing(typed, state.as_deref(), decision);
         }
         facts.why = decision.map(|decision| decision.why.clone()).filter(|_| facts.standing != TableStanding::None);
-        facts.calendar = calendar(typed, state.as_deref(), decision);
+        facts.calendar = calendar(typed, state.as_deref(), decision, self.last_failed(model));
         facts.state = state.as_deref().map(state_facts);
+    }
+
+    /// Whether the last run that had a step for a model failed there.
+    fn last_failed(&self, model: &Model) -> bool {
+        let steps = self.runs.iter().flat_map(|run| &run.steps);
+        // Runs begin with the newest. What was never begun says nothing of the model.
+        let mut tried = steps.filter(|step| step.model == model.name.as_str() && step.status != StepStatus::Skipped);
+        tried.next().is_some_and(|step| step.status == StepStatus::Failed)
     }
 
     fn add_columns(&self, facts: &mut PageNode, model: &Model, typed: &TypedModel, places: &Places<'_>) {

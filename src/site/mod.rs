@@ -39,12 +39,24 @@ pub(crate) struct PageData {
     pub has_charts: bool,
 }
 
+/// What a served page has beside the script: it asks whether there is a newer one, and then loads that.
+const FOLLOW: &str = include_str!("follow.js");
+
+/// Who shows a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PageUse<'a> {
+    /// It is opened from a disk, and asks nobody for anything.
+    File,
+    /// A server has it, which calls what it shows by this name.
+    Served(&'a str),
+}
+
 /// The page with its data.
 ///
 /// # Errors
 ///
 /// Returns an error if the data cannot be compressed.
-pub(crate) fn page(data: &PageData) -> io::Result<String> {
+pub(crate) fn page(data: &PageData, used_as: PageUse<'_>) -> io::Result<String> {
     // Base64 has no character that means anything in HTML, and the page of a large project stays small.
     let mut packed = GzEncoder::new(Vec::new(), Compression::best());
     packed.write_all(data.json.as_bytes())?;
@@ -52,9 +64,19 @@ pub(crate) fn page(data: &PageData) -> io::Result<String> {
     let library = if data.has_charts { format!("<script>{PLOT_SCRIPT}</script>\n") } else { String::new() };
     let style = if data.has_charts { format!("{PLOT_STYLE}\n{STYLE}") } else { STYLE.to_owned() };
     // Only these scripts may run in the page: a second bar, should anything of a project get into it as HTML.
-    let scripts = data.has_charts.then_some(PLOT_SCRIPT).into_iter().chain([SCRIPT]);
+    let follow = match used_as {
+        PageUse::File => None,
+        PageUse::Served(state) => Some(FOLLOW.replace("{{state}}", state)),
+    };
+    let scripts = data.has_charts.then_some(PLOT_SCRIPT).into_iter().chain([SCRIPT]).chain(follow.as_deref());
     let hash = |script: &str| format!("'sha256-{}'", STANDARD.encode(Sha256::digest(script.as_bytes())));
-    let hashes = scripts.map(hash).collect::<Vec<_>>().join(" ");
+    let mut hashes = scripts.map(hash).collect::<Vec<_>>().join(" ");
+    let mut library = library;
+    if let Some(follow) = &follow {
+        // It may ask the server that it comes from, and nobody else.
+        hashes.push_str("; connect-src 'self'");
+        library.push_str(&format!("<script>{follow}</script>\n"));
+    }
     let mut page = String::with_capacity(PAGE.len() + style.len() + library.len() + SCRIPT.len() + packed.len() + 64);
     let mut rest = PAGE;
     for (mark, text) in [

@@ -392,7 +392,7 @@ function cells(node, first, days) {
   return [...made.values()];
 }
 
-const CELL = ["fresh", "stale", "missing", "unknown"];
+const CELL = ["fresh", "stale", "missing", "unknown", "failed"];
 
 function calendar(path, query) {
   const all = site.nodes.filter((node) => node.calendar);
@@ -440,7 +440,7 @@ function calendar(path, query) {
   }
   fill(60);
   return [el("h1", {}, "Freshness by slice"), el("div", { class: "tools" }, filter, el("span", { class: "legend" },
-    [["s0", "fresh"], ["s0 empty", "fresh, without rows"], ["s1", "stale"], ["s2", "missing"], ["s3", "only a run can say"]].map(([kind, text]) => el("span", {}, el("i", { class: `key ${kind}` }), text)))),
+    [["s0", "fresh"], ["s0 empty", "fresh, without rows"], ["s1", "stale"], ["s2", "missing"], ["s3", "only a run can say"], ["s4", "the last run failed"]].map(([kind, text]) => el("span", {}, el("i", { class: `key ${kind}` }), text)))),
   strip, el("div", { class: "wide" }, grid), more, card];
 }
 

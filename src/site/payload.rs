@@ -74,7 +74,7 @@ pub(crate) struct Calendar {
     pub grain: &'static str,
     /// `2023-05-01`, `2023-05-01T10:00:00` or `null`
     pub keys: Vec<String>,
-    /// A digit for each: 0 fresh, 1 stale, 2 missing, 3 if only a run can say.
+    /// A digit for each: 0 fresh, 1 stale, 2 missing, 3 if only a run can say, 4 if the last run failed to build it.
     pub states: String,
     pub rows: Vec<u64>,
     /// `None` for all of them if files hold rows of several slices.

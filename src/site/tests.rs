@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::*;
 
 fn page_of(json: &str, has_charts: bool) -> String {
-    page(&PageData { json: json.to_owned(), has_charts }).unwrap()
+    page(&PageData { json: json.to_owned(), has_charts }, PageUse::File).unwrap()
 }
 
 /// The data of a page, as its script reads it.

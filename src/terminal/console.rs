@@ -21,6 +21,26 @@ pub(crate) enum LogFormat {
     Json,
 }
 
+impl LogFormat {
+    pub const ALL: [LogFormat; 2] = [LogFormat::Text, LogFormat::Json];
+
+    /// By which it is asked for.
+    pub fn word(self) -> &'static str {
+        match self {
+            LogFormat::Text => "text",
+            LogFormat::Json => "json",
+        }
+    }
+
+    /// What it is, in a line of help.
+    pub fn summary(self) -> &'static str {
+        match self {
+            LogFormat::Text => "Lines for people",
+            LogFormat::Json => "One JSON object a line",
+        }
+    }
+}
+
 /// What a person or a program at the other end can show.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Manners {

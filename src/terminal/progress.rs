@@ -7,6 +7,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use super::console::{Console, LogFormat, Tone};
+use crate::check::PlannedCheck;
 use crate::execute::{Built, Event, Observer};
 use crate::figures::{bytes, counted, grouped, seconds};
 use crate::locked::Locked;
@@ -197,7 +198,7 @@ impl Observer for Progress<'_, '_> {
                     self.line("test_unchanged", "", json!({"test": check.name, "passed_at": passed_at}));
                 }
             }
-            Event::Tested { check, failures, verdict } => self.tested(&check.name, *failures, *verdict),
+            Event::Tested { check, failures, verdict } => self.tested(check, *failures, *verdict),
         }
     }
 }
@@ -290,7 +291,8 @@ impl Progress<'_, '_> {
     }
 
     /// A test that passes is counted in the summary; one that does not is worth a line.
-    fn tested(&self, test: &str, failures: u64, verdict: Option<TestSeverity>) {
+    fn tested(&self, check: &PlannedCheck, failures: u64, verdict: Option<TestSeverity>) {
+        let test = &check.name;
         let facts = json!({"test": test, "failures": failures});
         let (word, tone) = match verdict {
             None => {
@@ -303,6 +305,6 @@ impl Progress<'_, '_> {
             Some(TestSeverity::Warn) => ("test warns", Tone::Warn),
         };
         let word = self.console.paint(tone, word);
-        self.line("tested", &format!("  {word} {test}: {}", counted(failures as usize, "row")), facts);
+        self.line("tested", &format!("  {word} {test}: {}", counted(failures as usize, check.noun())), facts);
     }
 }

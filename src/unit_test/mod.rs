@@ -19,7 +19,7 @@ use crate::shown::ShownDifference;
 use crate::span::Span;
 
 pub(crate) use plan::{TestedProject, plan};
-pub(crate) use run::run;
+pub(crate) use run::{put_out, run};
 
 /// What became of a unit test.
 #[derive(Debug)]

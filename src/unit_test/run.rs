@@ -37,6 +37,18 @@ pub(crate) async fn run(planned: &PlannedUnitTest<'_>, of: TestedProject<'_>, en
     UnitTestResult { test: planned.test.id.clone(), verdict }
 }
 
+/// The rows that the model puts out, whatever is expected.
+pub(crate) async fn put_out(
+    planned: &PlannedUnitTest<'_>,
+    of: TestedProject<'_>,
+    engine: &Engine,
+    sink: &mut Sink,
+) -> Checked<RecordBatch> {
+    let run = UnitTestRun { planned, of, engine };
+    let given = run.given(sink).await?;
+    run.put_out(&given, sink).await
+}
+
 struct UnitTestRun<'a> {
     planned: &'a PlannedUnitTest<'a>,
     of: TestedProject<'a>,
@@ -46,11 +58,7 @@ struct UnitTestRun<'a> {
 impl UnitTestRun<'_> {
     async fn verdict(&self, sink: &mut Sink) -> Checked<UnitTestVerdict> {
         let test = self.planned.test;
-        let mut given = GivenBatches::new();
-        for (input, GivenTable { name, schema, rows, .. }) in &self.planned.given {
-            let batch = self.fixtures().table(rows, FixtureTable { name, schema }, sink).await?;
-            given.insert(input.clone(), batch);
-        }
+        let given = self.given(sink).await?;
         let put_out = self.put_out(&given, sink).await?;
         let actual = if test.expected.of_table { self.table_after(&given, put_out, sink).await? } else { put_out };
         let expected = self.expected(sink).await?;
@@ -58,6 +66,16 @@ impl UnitTestRun<'_> {
         let compared = compared.map_err(|error| self.broken(&error.to_string(), sink))?;
         let expected_at = test.expected.span;
         Ok(compared.map_or(UnitTestVerdict::Passed, |difference| UnitTestVerdict::Differs { difference, expected_at }))
+    }
+
+    /// The tables that are given.
+    async fn given(&self, sink: &mut Sink) -> Checked<GivenBatches> {
+        let mut given = GivenBatches::new();
+        for (input, GivenTable { name, schema, rows, .. }) in &self.planned.given {
+            let batch = self.fixtures().table(rows, FixtureTable { name, schema }, sink).await?;
+            given.insert(input.clone(), batch);
+        }
+        Ok(given)
     }
 
     fn fixtures(&self) -> FixtureBuilder<'_> {

@@ -7,7 +7,7 @@ use crate::folder::repository;
 use crate::source_text::{SourceFile, code_of, rust_files, source_files};
 
 /// Third-party crates that stay in one place, so that they can be replaced there.
-const ONLY_IN: [(&str, &[&str]); 18] = [
+const ONLY_IN: [(&str, &[&str]); 19] = [
     ("annotate_snippets", &["diag/render.rs"]),
     // A cluster: what plans look like on the way, and the three programs.
     ("ballista_core", &["engine/codec.rs", "cluster/"]),
@@ -25,6 +25,8 @@ const ONLY_IN: [(&str, &[&str]); 18] = [
     // The lake, what reads its files, where one is opened, and where its faults are told.
     ("object_store", &["store/", "engine/", "cluster/", "execute/engine.rs", "execute/engine_error.rs", "pipeline/"]),
     ("regex", &["template/function/"]),
+    // Lineage events for a server that the user names.
+    ("reqwest", &["pipeline/openlineage/transport.rs"]),
     ("serde_saphyr", &["project/"]),
     ("pulldown_cmark", &["site/markdown.rs"]),
     ("sha2", &["artifacts/digest.rs", "site/mod.rs"]),

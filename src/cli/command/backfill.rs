@@ -1,17 +1,15 @@
 //! `karat backfill`: rebuild a range of slices in batches that commit alone.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use super::run::{RunSummary, at_least_one, summarize};
-use crate::check::Guards;
 use crate::cli::app::App;
 use crate::cli::args::{DeferArgs, EngineArgs, ProjectArgs, RangeArgs, SelectArgs, invalid_range};
 use crate::cli::exit::{Exit, done};
 use crate::day::TimeRange;
 use crate::failure::Failure;
 use crate::name::NodeKind;
-use crate::pipeline::{Compiled, PlannedBackfill, RecordedRun, RunEnd, RunMoment, RunRecorder, Workable, Writers};
+use crate::pipeline::{Compiled, PlannedBackfill, RecordedRun, RunEnd, RunMoment, Workable, Writers};
 use crate::plan::Cutting;
 use crate::span::SourceFiles;
 use crate::terminal::BackfillProgress;
@@ -69,20 +67,20 @@ impl BackfillCommand {
         let cutting = Cutting { threads: self.threads.unwrap_or(2), batch_slices: self.batch_slices };
         let planned = app.look(loaded, &lake, PlannedBackfill::new(compiled, &lake, order, range, cutting))?;
         let progress = BackfillProgress::new(app.console);
-        let recorder = RunRecorder::new(&progress, Arc::clone(&loaded.workspace.host));
+        let recorder = app.recorder(compiled, &progress);
         stopped.tell(&recorder);
         let engine = app.engine(loaded, &lake, &self.engine)?;
         app.hooks(compiled, &lake, &self.engine, RunMoment::Start)?;
         let selected = loaded.in_order(planned.order.iter().chain(stopped.models()));
         let run = planned.ready(compiled, engine, &recorder);
         let done = app.wait(&lake, run.run());
-        let guards = Guards::new();
-        let recorded = RecordedRun { compiled, recorder: &recorder, selected: &selected, tests: &guards, units: &[] };
+        let recorded = RecordedRun::without_tests(compiled, &recorder, &selected);
         app.keep_record(&lake, &recorded, RunEnd::new(run.identity(), done.as_ref().ok(), &stopped));
         drop(run);
         let done = done?;
         let done = done.map_err(|error| app.report(loaded, &Failure::from(error)))?;
         let hooks = app.hooks(compiled, &lake, &self.engine, RunMoment::End(&recorded)).err();
+        drop(recorder);
         drop(progress);
         let exit = summarize(app, compiled, RunSummary { done: &done, stopped: &stopped, started });
         Ok(Exit::worst([exit, hooks.unwrap_or(Exit::Done)]))

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::chart::{Chart, TerminalStyle, in_terminal};
 use crate::cli::app::App;
-use crate::cli::args::{EngineArgs, ProjectArgs};
+use crate::cli::args::{DeferArgs, EngineArgs, ProjectArgs};
 use crate::cli::exit::{Exit, done};
 use crate::pipeline::{ChartDrawer, ChartFiles, Compiled, PlannedChart, Shown, Writers, charts_of, scope_of_charts};
 
@@ -23,6 +23,8 @@ pub(crate) struct ChartCommand {
     #[arg(long)]
     live: bool,
     #[command(flatten)]
+    defer: DeferArgs,
+    #[command(flatten)]
     project: ProjectArgs,
     #[command(flatten)]
     engine: EngineArgs,
@@ -34,7 +36,7 @@ impl ChartCommand {
     }
 
     fn try_run(&self, app: &App<'_>) -> Result<Exit, Exit> {
-        let compiled = app.load_and_compile(&self.project)?;
+        let compiled = app.load_deferring(&self.project, self.defer.request(None))?;
         let loaded = &compiled.loaded;
         let refuse = |diagnostic| app.fail(diagnostic, &loaded.files, Exit::Failed);
         app.refuse_broken(&compiled, &self.model)?;

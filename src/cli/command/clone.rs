@@ -9,8 +9,12 @@ use crate::cli::app::App;
 use crate::cli::args::{ProjectArgs, SelectArgs};
 use crate::cli::exit::{Exit, done};
 use crate::diag::{Code, Diagnostic};
+use crate::execute::Unheard;
 use crate::name::NodeKind;
-use crate::pipeline::{CloneRequest, CloneTotals, DeferRequest, Workable, Writers, clone_tables};
+use crate::pipeline::{
+    CloneOutcome, CloneRequest, CloneTotals, DeferRequest, RecordedRun, RunEnd, RunIdentity, Workable, Writers,
+    clone_tables,
+};
 use crate::terminal::Progress;
 
 /// Copies the selected tables of another target, as it has released them, into this one, together with what is known of how they
@@ -62,13 +66,19 @@ impl CloneCommand {
         let progress = Progress::new(app.console);
         let totals = CloneTotals::default();
         let last = Cell::new(Instant::now());
-        let request = CloneRequest { order, full_refresh: self.full_refresh };
-        let tell = |model: &_, outcome: &_| {
+        let identity = RunIdentity::new(loaded.workspace.host.clone(), true);
+        let recorder = app.recorder(&compiled, &Unheard);
+        let request = CloneRequest { identity: &identity, order, full_refresh: self.full_refresh };
+        let tell = |model: &_, outcome: &CloneOutcome| {
             totals.add(outcome);
+            outcome.record(&recorder, model);
             let before = last.replace(Instant::now());
             progress.cloned(model, outcome, &other.name, before.elapsed());
         };
-        let released = app.look(loaded, &lake, clone_tables(&compiled, &lake, other, &request, &tell))?;
+        let released = app.look(loaded, &lake, clone_tables(&compiled, &lake, other, &request, &tell));
+        let run = RecordedRun::without_tests(&compiled, &recorder, &request.order);
+        app.keep_record(&lake, &run, Some(RunEnd::of_clone(&identity, released.as_ref().ok().copied())));
+        let released = released?;
         let text = totals.to_text(&other.name, started.elapsed());
         app.console.say("summary", &text, json!({"totals": totals.to_json(), "release": released}));
         Ok(stopped.exit())

@@ -1,6 +1,6 @@
 //! `karat demo`: the whole way from CSV files to active users, in one command.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::build::build_tested;
 use super::chart;
@@ -9,12 +9,9 @@ use super::run::{BuildArgs, at_least_one};
 use crate::cli::app::App;
 use crate::cli::args::{EngineArgs, ProjectArgs, SelectArgs};
 use crate::cli::exit::Exit;
-use crate::diag::{Code, Diagnostic};
-use crate::figures::grouped;
 use crate::name::ModelName;
-use crate::parallel::cores;
-use crate::pipeline::{Compiled, LocalBackend, Shown, Writers, charts_of, find_project};
-use crate::sample::{PROJECT_FILES, SampleOptions, what_to_try, write};
+use crate::pipeline::{Compiled, DemoProject, Shown, Writers, charts_of, write_demo_data};
+use crate::sample::what_to_try;
 use crate::shown::row_table;
 use crate::span::SourceFiles;
 use crate::terminal::Tone;
@@ -41,14 +38,20 @@ impl DemoCommand {
     }
 
     fn try_run(self, app: &App<'_>) -> Result<Exit, Exit> {
-        let root = self.project(app)?;
+        let refuse = |fault| app.fail(fault, &SourceFiles::default(), Exit::Failed);
+        let DemoProject { root, is_new } = DemoProject::find_or_write(&app.world.folder).map_err(refuse)?;
+        if is_new {
+            app.console.chat("wrote the sample project to ./karat-demo");
+        }
         let project =
             ProjectArgs { project_dir: Some(root.clone()), target: self.target.clone(), ..ProjectArgs::default() };
         let loaded = app.load(&project)?;
         // A lake that may not be opened is told before anything is written.
         app.lake(&loaded, Writers::Many)?;
         app.console.chat(&loaded.place());
-        write_data(app, &root)?;
+        let say = |text: &str| app.console.chat(text);
+        let no_room = |fault| app.fail(fault, &SourceFiles::default(), Exit::Unavailable);
+        write_demo_data(&root, &say).map_err(no_room)?;
         let select = SelectArgs::default();
         let args = BuildArgs {
             project: project.clone(),
@@ -65,32 +68,6 @@ impl DemoCommand {
         self.show(app, &compiled)?;
         next(app, &root, self.target.as_deref());
         Ok(Exit::Done)
-    }
-
-    /// The project to run: the one around the current folder if it is the sample project, else a fresh copy.
-    fn project(&self, app: &App<'_>) -> Result<PathBuf, Exit> {
-        if let Some(root) = find_project(&app.world.folder) {
-            if root.join("models/gold/daily_active_users.sql").is_file() {
-                return Ok(root);
-            }
-            let message = "this folder is inside a project that is not the sample project";
-            let diagnostic = Diagnostic::error(Code::InvalidConfig, message)
-                .help("call `karat demo` in an empty folder: it writes the sample project to ./karat-demo");
-            return Err(app.fail(diagnostic, &SourceFiles::default(), Exit::Failed));
-        }
-        let root = app.world.folder.join("karat-demo");
-        if find_project(&root).is_none() {
-            let folder = LocalBackend::new(root.clone());
-            for (path, text) in PROJECT_FILES {
-                folder.write(path, text.as_bytes()).map_err(|error| cannot_write(app, &root.join(path), &error))?;
-            }
-            let ignored = "/data/\n/lake/\n/target/\n";
-            folder
-                .write(".gitignore", ignored.as_bytes())
-                .map_err(|error| cannot_write(app, &root.join(".gitignore"), &error))?;
-            app.console.chat("wrote the sample project to ./karat-demo");
-        }
-        Ok(root)
     }
 
     fn show(&self, app: &App<'_>, compiled: &Compiled) -> Result<(), Exit> {
@@ -113,24 +90,6 @@ impl DemoCommand {
 
 fn all_rows(sql: &str) -> QueryRequest<'_> {
     QueryRequest { sql, limit: 0, shown: Shown::Released }
-}
-
-fn write_data(app: &App<'_>, root: &Path) -> Result<(), Exit> {
-    let data = root.join("data");
-    if data.join("manifest.json").is_file() {
-        return Ok(());
-    }
-    let options = SampleOptions { threads: cores(), ..SampleOptions::default() };
-    app.console.chat(&format!("writing {} records of sample data to data/", grouped(options.rows)));
-    match write(&options, &LocalBackend::new(data.clone())) {
-        Ok(_manifest) => Ok(()),
-        Err(error) => Err(cannot_write(app, &data, &error)),
-    }
-}
-
-fn cannot_write(app: &App<'_>, path: &Path, error: &std::io::Error) -> Exit {
-    let diagnostic = Diagnostic::error(Code::Storage, format!("`{}` cannot be written: {error}", path.display()));
-    app.fail(diagnostic.help("make room or make the folder writable"), &SourceFiles::default(), Exit::Unavailable)
 }
 
 fn next(app: &App<'_>, root: &Path, target: Option<&str>) {

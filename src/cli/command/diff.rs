@@ -1,16 +1,14 @@
 //! `karat diff`: how two states of a table differ.
 
-use clap::ValueEnum;
-use clap::builder::PossibleValue;
-
 use crate::cli::app::App;
 use crate::cli::args::{EngineArgs, ProjectArgs};
 use crate::cli::exit::{Exit, done};
 use crate::cli::tables;
-use crate::pipeline::{ComparedFacts, DiffFormat, DiffRequest, DiffSide, Loaded, TablePlace, Writers};
+use crate::pipeline::{ComparedFacts, DiffRequest, DiffSide, Loaded, TablePlace, Writers};
+use crate::shown::ReportOutput;
 
 /// Compares two states of a table: its columns, its rows by slice, and its values by key. A state is a target (`prod`:
-/// what it has released), `live`, `released`, `version=N` or `release=N`, or both: `prod:live`.
+/// what it has released), `live`, `released`, `version=N`, `release=N` or `git=REVISION`, or both: `prod:live`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct DiffCommand {
     /// The model, or its table: `schema.table`
@@ -29,22 +27,11 @@ pub(crate) struct DiffCommand {
     limit: usize,
     /// Output format
     #[arg(long, short, value_name = "FORMAT", default_value = "text")]
-    output: DiffFormat,
+    output: ReportOutput,
     #[command(flatten)]
     project: ProjectArgs,
     #[command(flatten)]
     engine: EngineArgs,
-}
-
-impl ValueEnum for DiffFormat {
-    fn value_variants<'a>() -> &'a [DiffFormat] {
-        const VARIANTS: [DiffFormat; 3] = DiffFormat::ALL;
-        &VARIANTS
-    }
-
-    fn to_possible_value(&self) -> Option<PossibleValue> {
-        Some(PossibleValue::new(self.word()).help(self.summary()))
-    }
 }
 
 impl DiffCommand {
@@ -64,10 +51,17 @@ impl DiffCommand {
                 lake: &other,
                 target: &before.project.target.name,
                 table: tables::named(app, &before, &self.model)?,
-                moment: self.from.moment,
+                moment: self.from.moment.clone(),
+                root: &before.workspace.root,
             },
             facts: ComparedFacts::new(&now, &to),
-            to: DiffSide { lake: &lake, target: &now.project.target.name, table: to, moment: place.moment },
+            to: DiffSide {
+                lake: &lake,
+                target: &now.project.target.name,
+                table: to,
+                moment: place.moment,
+                root: &now.workspace.root,
+            },
             key: self.key.clone(),
             most: (self.limit > 0).then_some(self.limit),
         };

@@ -22,6 +22,7 @@ mod migrate;
 mod optimize;
 mod parse;
 mod plan;
+mod profile;
 mod query;
 mod register;
 mod restore;
@@ -146,6 +147,8 @@ commands! {
     Show(query::ShowCommand),
     /// Draw the charts of a model, in the terminal or as SVG
     Chart(chart::ChartCommand),
+    /// Show statistics of the columns of a model
+    Profile(profile::ProfileCommand),
     /// Query the tables with SQL, as `ref('model')` or `schema.table`
     Query(query::QueryCommand),
     /// Print statements that make the tables visible in another engine

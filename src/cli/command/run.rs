@@ -1,6 +1,5 @@
 //! `karat run`: build what is not up to date.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use clap::builder::RangedU64ValueParser;
@@ -14,8 +13,8 @@ use crate::failure::Failure;
 use crate::figures::{counted, seconds};
 use crate::name::{ModelName, NodeKind};
 use crate::pipeline::{
-    BuildRequest, Compiled, Done, Planned, RecordedRun, Refresh, RunCounts, RunEnd, RunMoment, RunPace, RunRecorder,
-    StoppedModels, TestedSelection, Workable, Writers,
+    BuildRequest, Compiled, Done, Planned, RecordedRun, Refresh, RunCounts, RunEnd, RunMoment, RunPace, StoppedModels,
+    TestedSelection, Workable, Writers,
 };
 use crate::select::Selection;
 use crate::terminal::Progress;
@@ -116,7 +115,7 @@ impl BuildArgs {
         planned.changed_seeds().iter().for_each(|seed| tell_changed(app, seed));
         planned.announcement().iter().for_each(|line| app.console.chat(line));
         let progress = Progress::new(app.console);
-        let recorder = RunRecorder::new(&progress, Arc::clone(&compiled.loaded.workspace.host));
+        let recorder = app.recorder(compiled, &progress);
         stopped.tell(&recorder);
         let engine = app.engine(&compiled.loaded, &lake, &self.engine)?;
         app.hooks(compiled, &lake, &self.engine, RunMoment::Start)?;

@@ -4,6 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
+use serde_json::json;
+
+use super::run::at_least_one;
 use crate::analyze::Input;
 use crate::check::CheckBatch;
 use crate::cli::app::App;
@@ -13,8 +16,8 @@ use crate::diag::Diagnostic;
 use crate::execute::failed;
 use crate::failure::Failure;
 use crate::pipeline::{
-    self, Lake, ObservationScope, RecordedRun, Refresh, RunContext, RunEnd, RunIdentity, RunMoment, RunRecorder, Shown,
-    TestReport, TestTotals, TestedSelection, Writers,
+    self, GeneratedTestRequest, Lake, ObservationScope, RecordedRun, Refresh, RunContext, RunEnd, RunIdentity,
+    RunMoment, Shown, TestReport, TestTotals, TestedSelection, Writers,
 };
 use crate::terminal::Progress;
 use crate::unit_test::UnitTestResult;
@@ -30,6 +33,15 @@ pub(crate) struct TestCommand {
     tests: TestArgs,
     #[command(flatten)]
     store: StoreArgs,
+    /// Write a unit test of this model from a few real rows of what it reads, and run nothing else
+    #[arg(long, value_name = "MODEL", help_heading = "Generate", conflicts_with_all = ["select", "selector"])]
+    generate: Option<String>,
+    /// How many rows of each input the test is given
+    #[arg(long, value_name = "N", default_value_t = 3, help_heading = "Generate", value_parser = at_least_one())]
+    rows: usize,
+    /// Put the test into the properties file of its model
+    #[arg(long, help_heading = "Generate", requires = "generate")]
+    write: bool,
     /// Stop at the first test that fails
     #[arg(long, short = 'x')]
     fail_fast: bool,
@@ -45,6 +57,9 @@ impl TestCommand {
     }
 
     fn try_run(self, app: &App<'_>) -> Result<Exit, Exit> {
+        if let Some(model) = &self.generate {
+            return self.generate(app, model);
+        }
         let started = Instant::now();
         let compiled = app.load_deferring(&self.project, self.defer.request(self.select.state.as_ref()))?;
         let (compiled, planned) = app.checks(compiled, self.store.by_default())?;
@@ -62,7 +77,7 @@ impl TestCommand {
         tested.units = app.unit_tests(&compiled, &tested.selection)?;
         let progress = Progress::new(app.console);
         let identity = RunIdentity::new(Arc::clone(&loaded.workspace.host), false);
-        let recorder = RunRecorder::new(&progress, Arc::clone(&loaded.workspace.host));
+        let recorder = app.recorder(&compiled, &progress);
         let is_over = self.fail_fast && tested.units.iter().any(|result| !result.passed());
         let TestedSelection { guards, units, .. } = &tested;
         let run = RecordedRun { compiled: &compiled, recorder: &recorder, selected: &[], tests: guards, units };
@@ -78,8 +93,10 @@ impl TestCommand {
         };
         let _warned = app.write(loaded, |artifacts| artifacts.write_run_results(&run));
         // Unit tests alone leave no record: they look at no table.
-        if let Some(lake) = lake.as_ref().filter(|_| has_data_tests) {
-            app.keep_record(lake, &run, Some(RunEnd::of_tests(&identity, report.as_ref().ok(), units)));
+        let end = RunEnd::of_tests(&identity, report.as_ref().ok(), units);
+        match lake.as_ref().filter(|_| has_data_tests) {
+            Some(lake) => app.keep_record(lake, &run, Some(end)),
+            None => app.end_lineage(&run, Some(&end)),
         }
         let report = report?;
         let hooks = lake.map(|lake| app.hooks(&compiled, &lake, &self.engine, RunMoment::End(&run)));
@@ -95,6 +112,26 @@ impl TestCommand {
         let totals = TestTotals::new(&report, guards, units);
         app.console.say("summary", &totals.to_text(started.elapsed()), totals.to_json());
         Ok(if totals.failed > 0 { Exit::Failed } else { Exit::worst([stopped.exit(), not_run, hooks]) })
+    }
+
+    /// Writes a unit test of a model.
+    fn generate(&self, app: &App<'_>, model: &str) -> Result<Exit, Exit> {
+        let compiled = app.load_deferring(&self.project, self.defer.request(self.select.state.as_ref()))?;
+        let loaded = &compiled.loaded;
+        let model = app.model(&compiled, model)?;
+        let lake = app.lake(loaded, Writers::Nobody)?;
+        let engine = app.engine(loaded, &lake, &self.engine)?;
+        let request = GeneratedTestRequest { rows: self.rows, writes: self.write };
+        let test = pipeline::generate_test(&compiled, &lake, &engine, model, &request);
+        let test = app.look(loaded, &lake, test)?;
+        app.console.diagnostics(&test.warnings(), &loaded.files);
+        if !self.write {
+            app.console.show(&test.yaml);
+            return Ok(Exit::Done);
+        }
+        test.write(&loaded.workspace).map_err(|fault| app.fail(fault, &loaded.files, Exit::Failed))?;
+        app.console.say("edited", &test.written(), json!({"path": test.path, "unit_test": test.name}));
+        Ok(Exit::Done)
     }
 
     fn data_tests(&self, app: &App<'_>, lake: &Lake, run: &RecordedRun<'_>) -> Result<TestReport, Exit> {

@@ -16,7 +16,6 @@ pub(crate) use place::{TableMoment, TablePlace};
 use plans::{ComparedTables, TableSide};
 pub(crate) use report::TableDiff;
 use report::{ComparedTypes, DiffState};
-pub(crate) use text::DiffFormat;
 
 use super::load::Loaded;
 use crate::day::Grain;

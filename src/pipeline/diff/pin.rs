@@ -1,5 +1,6 @@
 //! The state of a table that a place names.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use super::place::TableMoment;
@@ -7,13 +8,17 @@ use crate::delta::Version;
 use crate::diag::{Code, Diagnostic};
 use crate::failure::Failure;
 use crate::figures::counted;
+use crate::host::commit_of;
 use crate::name::TableName;
-use crate::store::{Lake, StoreError};
+use crate::pipeline::state::no_revision;
+use crate::store::{Lake, Numbered, StoreError};
 use crate::table::TableState;
 
 /// A table in a target, at a moment.
 pub(crate) struct DiffSide<'a> {
     pub lake: &'a Lake,
+    /// The folder of the project.
+    pub root: &'a Path,
     /// The name of the target.
     pub target: &'a str,
     pub table: TableName,
@@ -40,13 +45,14 @@ impl DiffSide<'_> {
             let diagnostic = Diagnostic::error(Code::NotBuilt, message);
             return Err(Failure::Project(diagnostic.help(format!("build it: `karat build --target {}`", self.target))));
         };
-        let release = match self.moment {
+        let release = match &self.moment {
             TableMoment::Live => return Ok(PinnedTable { state: live, release: None }),
             TableMoment::Version(version) => {
-                return Ok(PinnedTable { state: self.at(&live, version).await?, release: None });
+                return Ok(PinnedTable { state: self.at(&live, *version).await?, release: None });
             }
             TableMoment::Released => self.lake.newest_release().await?,
-            TableMoment::Release(number) => self.lake.release_numbered(number).await?,
+            TableMoment::Release(number) => self.lake.release_numbered(*number).await?,
+            TableMoment::Revision(revision) => self.released_at(revision).await?,
         };
         let shown = release.as_ref().and_then(|found| found.release.tables.get(&self.table.key()));
         match (&release, shown) {
@@ -66,6 +72,25 @@ impl DiffSide<'_> {
                 Err(Failure::Project(diagnostic.help("`live` is the newest version, whether it was released or not")))
             }
         }
+    }
+
+    /// The newest release of a run at this revision of the project.
+    async fn released_at(&self, revision: &str) -> Result<Option<Numbered>, Failure> {
+        let commit = commit_of(self.root, revision).map_err(|fault| Failure::Project(no_revision(&fault)))?;
+        let mut found = self.lake.newest_release().await?;
+        while let Some(one) = found {
+            if one.release.git.as_ref() == Some(&commit) {
+                return Ok(Some(one));
+            }
+            // Older ones may have been removed.
+            found = match one.number.checked_sub(1) {
+                Some(before) => self.lake.release_numbered(before).await?,
+                None => None,
+            };
+        }
+        let message = format!("no run of the project at `{revision}` has released tables in target `{}`", self.target);
+        let diagnostic = Diagnostic::error(Code::UnknownVersion, message);
+        Err(Failure::Project(diagnostic.help("check it out, and run `karat build` for a target of its own")))
     }
 
     async fn at(&self, live: &Arc<TableState>, version: Version) -> Result<Arc<TableState>, Failure> {

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::delta::Version;
 
 /// Which of a table's states.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum TableMoment {
     /// What readers are shown: that of the newest release.
     Released,
@@ -13,6 +13,8 @@ pub(crate) enum TableMoment {
     Live,
     Release(u64),
     Version(Version),
+    /// That of the newest release by a run of the project at this revision.
+    Revision(String),
 }
 
 /// A state of a table in a target.
@@ -23,7 +25,7 @@ pub(crate) struct TablePlace {
     pub moment: TableMoment,
 }
 
-const WORDS: &str = "`live`, `released`, `version=N` or `release=N`";
+const WORDS: &str = "`live`, `released`, `version=N`, `release=N` or `git=REVISION`";
 
 impl TablePlace {
     /// The newest version in the command's own target.
@@ -57,6 +59,7 @@ fn moment_of(text: &str) -> Result<Option<TableMoment>, String> {
             let version = digits.parse().map_err(|_not_a_number| format!("`{digits}` is not a number"))?;
             Some(TableMoment::Version(version))
         }
+        Some(("git", revision)) if !revision.is_empty() => Some(TableMoment::Revision(revision.to_owned())),
         Some(("release", digits)) => Some(TableMoment::Release(number(digits)?)),
         Some((word, _)) => return Err(format!("`{word}=` is not known: write a target, {WORDS}")),
     })
@@ -69,6 +72,7 @@ impl fmt::Display for TableMoment {
             TableMoment::Live => formatter.write_str("live"),
             TableMoment::Release(number) => write!(formatter, "release={number}"),
             TableMoment::Version(version) => write!(formatter, "version={version}"),
+            TableMoment::Revision(revision) => write!(formatter, "git={revision}"),
         }
     }
 }
@@ -92,8 +96,8 @@ mod tests {
         prod release=3
         prod live
         - released
-        behind a target stands `live`, `released`, `version=N` or `release=N`
-        `v=` is not known: write a target, `live`, `released`, `version=N` or `release=N`
+        behind a target stands `live`, `released`, `version=N`, `release=N` or `git=REVISION`
+        `v=` is not known: write a target, `live`, `released`, `version=N`, `release=N` or `git=REVISION`
         `x` is not a number
         ");
     }

@@ -4,38 +4,7 @@ use std::io::{self, Write};
 
 use super::report::{CountedRows, DiffState, TableDiff};
 use crate::figures::{counted, grouped};
-use crate::shown::{TextTable, visible};
-
-/// How a difference is put out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum DiffFormat {
-    #[default]
-    Text,
-    Json,
-    Markdown,
-}
-
-impl DiffFormat {
-    pub const ALL: [DiffFormat; 3] = [DiffFormat::Text, DiffFormat::Json, DiffFormat::Markdown];
-
-    /// By which it is asked for.
-    pub fn word(self) -> &'static str {
-        match self {
-            DiffFormat::Text => "text",
-            DiffFormat::Json => "json",
-            DiffFormat::Markdown => "markdown",
-        }
-    }
-
-    /// What it is, in a line of help.
-    pub fn summary(self) -> &'static str {
-        match self {
-            DiffFormat::Text => "Aligned columns, for people",
-            DiffFormat::Json => "One JSON object",
-            DiffFormat::Markdown => "A comment on a pull request",
-        }
-    }
-}
+use crate::shown::{ReportOutput, TextTable, visible};
 
 /// A heading with rows below it.
 struct DiffSection {
@@ -49,10 +18,10 @@ impl TableDiff {
     /// # Errors
     ///
     /// Returns an error of the writer.
-    pub fn write(&self, format: DiffFormat, out: &mut dyn Write) -> io::Result<()> {
+    pub fn write(&self, format: ReportOutput, out: &mut dyn Write) -> io::Result<()> {
         match format {
-            DiffFormat::Json => writeln!(out, "{}", self.to_json()),
-            DiffFormat::Text => {
+            ReportOutput::Json => writeln!(out, "{}", self.to_json()),
+            ReportOutput::Text => {
                 writeln!(out, "{}", self.title())?;
                 writeln!(out, "{}", self.summary())?;
                 for section in self.sections() {
@@ -60,7 +29,7 @@ impl TableDiff {
                 }
                 Ok(())
             }
-            DiffFormat::Markdown => {
+            ReportOutput::Markdown => {
                 writeln!(out, "### {}\n", self.title())?;
                 writeln!(out, "{}", self.summary())?;
                 for section in self.sections() {

@@ -99,6 +99,14 @@ impl LocalBackend {
         written
     }
 
+    /// Writes behind what a file holds, in one piece; makes the file if it is not there.
+    pub fn append(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
+        let target = self.root.join(path);
+        fs::create_dir_all(target.parent().unwrap_or(&self.root))?;
+        let mut file = fs::OpenOptions::new().append(true).create(true).open(target)?;
+        file.write_all(bytes)
+    }
+
     /// Puts another text in the place of one that was read, in one step: whoever reads the file finds the one or the other. What a link
     /// leads to is replaced, not the link.
     ///
