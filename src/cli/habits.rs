@@ -55,6 +55,7 @@ pub(super) fn translate(
             kept.push(arg);
         }
     }
+    refuse_environment(&kept, variables, command)?;
     add_environment(&mut kept, variables, command);
     let note = (!left_out.is_empty()).then(|| note(&left_out));
     let command = sub_command(command, &kept).map_or_else(String::new, |(_, found)| found.get_name().to_owned());
@@ -106,6 +107,24 @@ fn sub_command<'a>(command: &'a Command, typed: &[OsString]) -> Option<(usize, &
     words.filter_map(|(index, word)| Some((index, command.find_subcommand(word.to_str()?)?))).next()
 }
 
+/// What changes rows, and no command has, is refused wherever it stands.
+fn refuse_environment(
+    args: &[OsString],
+    variables: &BTreeMap<String, String>,
+    command: &Command,
+) -> Result<(), clap::Error> {
+    let builds = sub_command(command, args).is_some_and(|(_, found)| ["build", "run"].contains(&found.get_name()));
+    let sets = |name: &str| variables.get(name).is_some_and(|value| !value.is_empty() && !is_false(value));
+    for (flag, instead) in REFUSED.into_iter().filter(|(flag, _)| builds && !is_known(command, args, flag)) {
+        let names = ["KARAT_", "DBT_"].map(|prefix| format!("{prefix}{}", flag.to_uppercase()));
+        if let Some(name) = names.iter().find(|name| sets(name)) {
+            let message = format!("`{name}` is not available: {instead}\n");
+            return Err(clap::Error::raw(ErrorKind::UnknownArgument, message));
+        }
+    }
+    Ok(())
+}
+
 fn add_environment(args: &mut Vec<OsString>, variables: &BTreeMap<String, String>, command: &Command) {
     let Some((index, found)) = sub_command(command, args) else { return };
     let mut added: Vec<OsString> = Vec::new();
@@ -137,6 +156,10 @@ fn in_karats_words<'a>(flag: &str, value: &'a str) -> &'a str {
 
 fn is_true(value: &str) -> bool {
     ["1", "true", "t", "yes", "y", "on"].contains(&value.to_ascii_lowercase().as_str())
+}
+
+fn is_false(value: &str) -> bool {
+    ["0", "false", "f", "no", "n", "off"].contains(&value.to_ascii_lowercase().as_str())
 }
 
 /// Whether a flag was typed, in any of its spellings.
@@ -180,6 +203,11 @@ mod tests {
         let args = ["karat", "test", "--empty"].map(OsString::from).to_vec();
         let error = translate(args, &BTreeMap::new(), &CommandLine::complete()).unwrap_err();
         assert!(error.to_string().contains("karat compile"), "{error}");
+        let sample = BTreeMap::from([("DBT_SAMPLE".to_owned(), "3 days".to_owned())]);
+        let translated =
+            |line: [&str; 2]| translate(line.map(OsString::from).to_vec(), &sample, &CommandLine::complete());
+        assert!(translated(["karat", "run"]).unwrap_err().to_string().contains("`DBT_SAMPLE` is not available"));
+        assert!(translated(["karat", "ls"]).is_ok());
     }
 
     #[test]

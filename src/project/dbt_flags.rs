@@ -62,12 +62,13 @@ pub const REFUSED: [(&str, &str); 2] = [
 ];
 
 /// Flags that the environment may set, as `KARAT_…` or `DBT_…`, with the name that they have here.
-pub const OF_ENVIRONMENT: [(&str, &str, bool); 23] = [
+pub const OF_ENVIRONMENT: [(&str, &str, bool); 24] = [
     ("DEBUG", "debug", false),
     ("DEFER", "defer", false),
     ("DEFER", "no-defer", false),
     ("DEFER_STATE", "defer-state", true),
     ("DEFER_TO", "defer-to", true),
+    ("EMPTY", "empty", false),
     ("EVENT_TIME_END", "end", true),
     ("EVENT_TIME_START", "start", true),
     ("FAVOR_STATE", "favor-state", false),
