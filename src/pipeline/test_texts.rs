@@ -136,10 +136,12 @@ fn of_file(test: &SingularTest, rendered: RenderedSql) -> Result<Option<TestText
 fn of_line(generic: &GenericTest<'_>, package: &str, rendered: RenderedSql) -> Result<TestText, Vec<Diagnostic>> {
     let test = generic.test;
     // What the macro says of itself holds where YAML says nothing.
-    let of_macro = TestRule::of_config(&rendered.test_config).map_err(|wrong| vec![wrong])?;
+    let said = rendered.test_config.iter().filter(|(key, _)| !test.config.contains_key(*key));
+    let said: TestSettings = said.map(|(key, value)| (key.clone(), value.clone())).collect();
+    let of_macro = TestRule::of_config(&said).map_err(|wrong| vec![wrong])?;
     let rule = if test.rule == TestRule::default() { of_macro } else { test.rule };
     let written = test.calculation.as_ref().map(|calculation| calculation.value.clone());
-    let calculation = written.or_else(|| calculation_of(&rendered.test_config));
+    let calculation = written.or_else(|| calculation_of(&said));
     let name = match &test.name {
         Some(name) => name.value.clone(),
         None => format!("{}_{}", test.kind.value.replace('.', "_"), generic.of),
@@ -152,7 +154,7 @@ fn of_line(generic: &GenericTest<'_>, package: &str, rendered: RenderedSql) -> R
         file: generic.text,
         package: package.to_owned(),
         declared_on: generic.model.cloned(),
-        storage: test.storage.or(&storage_of(&rendered.test_config)?),
+        storage: test.storage.or(&storage_of(&said)?),
         rendered,
         rule,
         calculation,

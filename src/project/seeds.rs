@@ -65,7 +65,10 @@ pub(super) fn enable_read_as_sources<'a>(
     }
     let Some(first) = first else { return };
     let seeds = all_of(names.iter().map(ModelName::as_str));
-    let message = format!("the seeds {seeds} are loaded although they are disabled: sources read their tables");
+    let message = match names.len() {
+        1 => format!("the seed {seeds} is loaded although it is disabled: a source reads its table"),
+        _ => format!("the seeds {seeds} are loaded although they are disabled: sources read their tables"),
+    };
     let diagnostic = Diagnostic::warning(Code::DiffersFromDbt, message).at(first);
     sink.warn(diagnostic.help(
         "say where the files of the sources are, with `location` or with `sources` of the target, to read others",

@@ -148,6 +148,9 @@ fn quoted_names_are_kept_as_they_are_written() {
     assert_eq!(rows.schema.field(2).name(), "The day");
     assert_eq!(rows.schema.field(1).data_type().to_string(), "Utf8");
     assert!(read_as("id,name\n1,2\n", quoted).unwrap_err().contains("the seed has no column `Name`"));
+    let elsewhere = config(&[("born", ColumnType::Date), ("id", ColumnType::Text)]);
+    let rows = read_as("id,name\n1,2\n", elsewhere).unwrap();
+    assert_eq!((rows.passed_over.len(), rows.schema.field(0).data_type().to_string()), (1, "Utf8".to_owned()));
 }
 
 #[test]

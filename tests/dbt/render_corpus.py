@@ -61,11 +61,6 @@ def vendored(project, copy, known):
     lacking = []
     done = {name_of(project)}
     waiting = [project]
-    # Older releases of a package list others than the newest one does, which is the one that is here.
-    for name in sorted({"dbt_utils", "dbt_date", "fivetran_utils"} & known.keys()):
-        if f"{name}." in "".join(path.read_text(errors="replace") for path in project.rglob("*.sql")) and name not in done:
-            done.add(name)
-            shutil.copytree(known[name], copy / "dbt_packages" / name, ignore=NOT_COPIED, dirs_exist_ok=True)
     while waiting:
         current = waiting.pop()
         for place, last in listed_packages(current):
@@ -83,6 +78,11 @@ def vendored(project, copy, known):
                 done.add(name)
                 waiting.append(near[0])
                 shutil.copytree(near[0], copy / "dbt_packages" / name, ignore=NOT_COPIED, dirs_exist_ok=True)
+    # Older releases of a package list others than the newest one does, which is the one that is here.
+    texts = "".join(path.read_text(errors="replace") for path in copy.rglob("*.sql"))
+    for name in sorted({"dbt_utils", "dbt_date", "fivetran_utils"} & known.keys() - done):
+        if f"{name}." in texts:
+            shutil.copytree(known[name], copy / "dbt_packages" / name, ignore=NOT_COPIED, dirs_exist_ok=True)
     return sorted(set(lacking))
 
 
