@@ -94,14 +94,16 @@ pub(crate) fn explain(
         };
         // What a run does every day is shown: the first build of all, which reads everything, is the exception.
         let is_later = slice.is_some() || !model.is_refresh_equivalent();
-        let plan = model.sliced.as_ref().filter(|_| is_later).unwrap_or(&model.plan);
+        let failed = |error: DataFusionError| NotPlanned { what: model.name.to_string(), message: first_line(&error) };
+        let plans = model.plans.get().map_err(failed)?;
+        let plan = plans.sliced.as_ref().filter(|_| is_later).unwrap_or(&plans.full);
         let text = sql.sliced.as_ref().filter(|_| is_later).unwrap_or(&sql.full);
         let reads = slice.map(|_| all_windows.of(model));
         let proved = reads.as_ref().map(|reads| reads.proved()).unwrap_or_default();
         let found = one(&with_names_of_its_own(&state), text, plan, bound, &proved);
-        let found = found.map_err(|error| NotPlanned { what: model.name.to_string(), message: first_line(&error) })?;
+        let found = found.map_err(failed)?;
         let windows = reads.map(|reads| windows(model, &reads, sql, files));
-        let rewrites = rewrites(&text.text, reading, &model.names);
+        let rewrites = rewrites(&text.text, reading, &plans.names);
         Ok((model.name.clone(), Explained { slice, windows, rewrites, ..found }))
     });
     explained.into_iter().collect()

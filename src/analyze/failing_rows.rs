@@ -1,12 +1,15 @@
 //! The rows that break a data test, as a table.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use arrow::datatypes::{DataType, TimeUnit};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast};
 
 use super::column_name;
 use super::fingerprint::fingerprint;
+use super::inputs_of;
+use super::plans::{MadePlans, Plans};
 use super::schema::what_no_table_holds;
 use super::typed_model::TypedModel;
 use crate::delta::read_schema;
@@ -28,10 +31,10 @@ impl TypedModel {
             table,
             file,
             config,
-            plan,
-            sliced: None,
+            inputs: Arc::new(inputs_of(&plan)),
+            has_sliced_plan: false,
+            plans: Plans::made(MadePlans::of(plan)),
             snapshot: None,
-            names: Vec::new(),
         }
     }
 }

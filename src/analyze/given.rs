@@ -7,6 +7,7 @@ use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::logical_expr::LogicalPlan;
 
 use super::planner::{self, InputTables};
+use super::plans::MadePlans;
 use super::report::{self, SqlPlace};
 use super::rewrite::type_name;
 use super::{Input, InputTable, Planner, TypedModel, add, as_stored, own_table, schema, this_table};
@@ -57,7 +58,7 @@ impl Planner<'_> {
         // The model itself has told what there is to tell of its columns.
         let plan = schema::with_typed_nulls(plan, rendered, &mut Sink::default());
         let schema = read_schema(plan.schema().as_arrow());
-        Ok(TypedModel { plan: as_stored(plan, &schema), schema, sliced: None, ..model.clone() })
+        Ok(model.with_plans(MadePlans::of(as_stored(plan, &schema)), schema))
     }
 
     /// Plans rows that are a SELECT. It reads no table: a unit test touches none.

@@ -25,6 +25,7 @@ mod null_character;
 mod own_text;
 mod plan_size;
 mod planner;
+mod plans;
 mod quarantine;
 mod recursive;
 mod references;
@@ -40,10 +41,12 @@ mod statement;
 mod sub_queries;
 mod syntax;
 mod time;
+mod type_cache;
 mod typed_model;
 mod typing;
 mod value_size;
 mod volatile;
+mod whole_project;
 mod wording;
 mod written_casts;
 
@@ -69,14 +72,14 @@ pub(crate) use regular_expression::without_marks_of_patterns;
 pub(crate) use rewrite::type_name;
 pub(crate) use schema::{ORIGIN, as_stored, check_named, source_schema};
 pub(crate) use snapshot::{DATED, ENDS_AT, ROWS, SnapshotRun, TypedSnapshot, key_name};
+pub(crate) use type_cache::TypeCache;
 pub(crate) use typed_model::{TypedModel, input_table, inputs_of};
 pub(crate) use value_size::TooLarge;
+pub(crate) use whole_project::{KnownTypes, Typing};
 pub(crate) use wording::fact_and_remedy;
 
 use crate::diag::{Checked, Code, Diagnostic, Reported, Sink};
-use crate::graph::Dag;
 use crate::name::{ModelName, SchemaName, TableName};
-use crate::parallel::in_parallel;
 use crate::project::{Project, Source};
 use crate::run_record::RunTable;
 use crate::span::{FileId, Span};
@@ -84,13 +87,14 @@ use crate::template::{Reference, ReferenceName, ReferenceTarget, RenderedModel, 
 use fingerprint::{describe_input, describe_source};
 use message::KnownNames;
 use planner::{InputTables, NotedPlan};
+use plans::MadePlans;
 use report::SqlPlace;
 
 /// What the planning of every model shares.
 pub(crate) struct Planner<'a> {
     project: &'a Project,
     rendered: &'a BTreeMap<ModelName, RenderedModel>,
-    functions: Functions,
+    functions: Arc<Functions>,
     options: ConfigOptions,
 }
 
@@ -103,80 +107,18 @@ struct PlannedText {
     names: Vec<Rewrite>,
 }
 
-/// What planning made of the models.
-#[derive(Debug)]
-pub(crate) struct Typing {
-    /// Those that are well.
-    pub typed: BTreeMap<ModelName, TypedModel>,
-    /// What is wrong with others. A model that reads one of these was not looked at.
-    pub broken: BTreeMap<ModelName, Vec<Diagnostic>>,
-}
-
-impl Typing {
-    /// The models, if all of them are well.
-    ///
-    /// # Errors
-    ///
-    /// Says what is wrong with the others.
-    #[cfg(test)]
-    pub fn whole(self, sink: &mut Sink) -> Checked<BTreeMap<ModelName, TypedModel>> {
-        for fault in self.broken.into_values().flatten() {
-            sink.add(fault);
-        }
-        sink.unless_errors(self.typed)
-    }
-}
-
 impl<'a> Planner<'a> {
     pub fn new(project: &'a Project, rendered: &'a BTreeMap<ModelName, RenderedModel>) -> Planner<'a> {
-        Planner { project, rendered, functions: Functions::load(), options: plan_options(1) }
+        Planner::sharing(project, rendered, Arc::new(Functions::load()))
     }
 
-    /// Plans every model, those that do not read each other side by side. A model whose inputs are wrong is in neither part:
-    /// it was not looked at.
-    pub fn models(&self, dag: &Dag, sink: &mut Sink) -> Typing {
-        let mut typed: BTreeMap<ModelName, TypedModel> = BTreeMap::new();
-        let mut broken = BTreeMap::new();
-        let mut warnings: BTreeMap<&ModelName, Sink> = BTreeMap::new();
-        for level in self.levels(dag) {
-            let is_ready = |model: &&RenderedModel| parents(model).all(|parent| typed.contains_key(parent));
-            let ready: Vec<&RenderedModel> = level.into_iter().filter(is_ready).collect();
-            let planned = in_parallel(&ready, |model| {
-                let mut complaints = Sink::default();
-                let model = self.model(model, &typed, &mut complaints);
-                (model, complaints)
-            });
-            for (RenderedModel { name, .. }, (model, mut complaints)) in ready.into_iter().zip(planned) {
-                match model {
-                    Ok(model) => {
-                        typed.insert(name.clone(), model);
-                        warnings.insert(name, complaints);
-                    }
-                    Err(_) => {
-                        broken.insert(name.clone(), complaints.take());
-                    }
-                }
-            }
-        }
-        dag.models().filter_map(|name| warnings.remove(name)).for_each(|complaints| sink.append(complaints));
-        Typing { typed, broken }
-    }
-
-    /// The models by the length of the longest path that leads to them: those of one level do not read each other.
-    fn levels(&self, dag: &Dag) -> Vec<Vec<&'a RenderedModel>> {
-        let mut levels: Vec<Vec<&RenderedModel>> = Vec::new();
-        let mut level_of: BTreeMap<&ModelName, usize> = BTreeMap::new();
-        for model in dag.models().filter_map(|name| self.rendered.get(name)) {
-            // A parent without a level cannot be planned, and neither can this one then.
-            let above = parents(model).filter_map(|parent| level_of.get(parent)).max();
-            let level = above.map_or(0, |level| level + 1);
-            level_of.insert(&model.name, level);
-            if levels.len() <= level {
-                levels.resize_with(level + 1, Vec::new);
-            }
-            levels.get_mut(level).into_iter().for_each(|models| models.push(model));
-        }
-        levels
+    /// A planner with functions that others have too.
+    fn sharing(
+        project: &'a Project,
+        rendered: &'a BTreeMap<ModelName, RenderedModel>,
+        functions: Arc<Functions>,
+    ) -> Planner<'a> {
+        Planner { project, rendered, functions, options: plan_options(1) }
     }
 
     /// What is wrong with a model of which this planner knows a text with other places. Empty if nothing is.
@@ -273,7 +215,8 @@ impl<'a> Planner<'a> {
         if rendered.config.materialized.is_incremental() {
             volatile::refuse(rendered, [Some(&plan), sliced.as_ref()], typed, sink)?;
         }
-        Ok(TypedModel { sliced, names, ..TypedModel::new(rendered, plan, schema, &decides) })
+        let plans = MadePlans { full: plan, sliced, names };
+        Ok(TypedModel::new(rendered, plans, schema, &decides))
     }
 
     /// Plans a text: the plan, and what of it decides the rows.
@@ -300,8 +243,12 @@ impl<'a> Planner<'a> {
         let parsed = planner::parse(&sql.text, &sql.places, &self.functions, self.project.reading.clone())
             .map_err(|error| report::not_parsed(&error, place, sink))?;
         let mut tables = InputTables::new();
+        let text = sql.text.to_lowercase();
         for model in typed.values() {
-            add(&mut tables, plain(model));
+            // The plans of views that nobody names are not needed.
+            if model.config.materialized.is_stored() || text.contains(&model.table.table.to_lowercase()) {
+                add(&mut tables, plain(model, sink)?);
+            }
             if model.reads_sources() {
                 add(&mut tables, quarantine_input(model));
             }
@@ -363,7 +310,7 @@ impl<'a> Planner<'a> {
         let table = match &reference.target {
             ReferenceTarget::Model(name) => {
                 let model = typed.get(name).ok_or_else(|| unplanned(name, reference, sink))?;
-                model_table(model, reference)
+                model_table(model, reference, sink)?
             }
             ReferenceTarget::Source(name) => {
                 let source = self.project.sources.get(name);
@@ -425,11 +372,12 @@ fn own_table(table: &str) -> TableName {
 }
 
 /// A model as a table under its own name.
-fn plain(model: &TypedModel) -> InputTable {
+fn plain(model: &TypedModel, sink: &mut Sink) -> Checked<InputTable> {
     let span = Span::new(model.file, 0..0);
     let target = ReferenceTarget::Model(model.name.clone());
     let name = ReferenceName::first(model.table.clone());
-    model_table(model, &Reference { name, target, window: None, on_change: None, through: None, span })
+    let reference = Reference { name, target, window: None, on_change: None, through: None, span };
+    model_table(model, &reference, sink)
 }
 
 /// A text from the command line may name a model that has an error of its own.
@@ -447,12 +395,15 @@ fn parents(rendered: &RenderedModel) -> impl Iterator<Item = &ModelName> {
     })
 }
 
-fn model_table(model: &TypedModel, reference: &Reference) -> InputTable {
+fn model_table(model: &TypedModel, reference: &Reference, sink: &mut Sink) -> Checked<InputTable> {
     let windows: Vec<_> = reference.window.into_iter().collect();
     let on_change = reference.on_change.unwrap_or_default();
     let is_inlined = !model.config.materialized.is_stored();
-    let inlined = is_inlined.then(|| schema::inline(model, &windows, on_change));
-    InputTable {
+    let inlined = is_inlined.then(|| schema::inline(model, &windows, on_change)).transpose();
+    let inlined = inlined.map_err(|error| {
+        sink.error(Diagnostic::error(Code::InvalidPlan, error.strip_backtrace()).at(reference.span))
+    })?;
+    Ok(InputTable {
         input: Input::Model(model.name.clone()),
         name: reference.name.clone(),
         schema: model.schema.clone(),
@@ -462,7 +413,7 @@ fn model_table(model: &TypedModel, reference: &Reference) -> InputTable {
         on_change,
         keeps_partitions: false,
         inlined,
-    }
+    })
 }
 
 fn this_table(rendered: &RenderedModel, schema: SchemaRef) -> InputTable {

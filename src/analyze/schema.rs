@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::common::Result;
 use datafusion::common::tree_node::Transformed;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast};
 
@@ -246,8 +247,12 @@ pub(super) fn other_columns(rendered: &RenderedModel, sink: &mut Sink) -> Report
 ///
 /// A window on the view widens every window inside it. Without one the rows of all times may be read, so windows
 /// inside the view, which are relative to its own slices, mean nothing. To rebuild on a change is the stronger wish.
-pub(super) fn inline(model: &TypedModel, outer: &[Window], on_change: OnChange) -> LogicalPlan {
-    let rebuilt = model.plan.clone().transform_up_with_subqueries(|node| {
+///
+/// # Errors
+///
+/// As [`TypedModel::plan`].
+pub(super) fn inline(model: &TypedModel, outer: &[Window], on_change: OnChange) -> Result<LogicalPlan> {
+    let rebuilt = model.plan()?.clone().transform_up_with_subqueries(|node| {
         let LogicalPlan::TableScan(mut scan) = node else {
             return Ok(Transformed::no(node));
         };
@@ -262,7 +267,7 @@ pub(super) fn inline(model: &TypedModel, outer: &[Window], on_change: OnChange) 
         Ok(Transformed::yes(LogicalPlan::TableScan(scan)))
     });
     let plan = rebuilt.expect("changing the windows of scans cannot fail").data;
-    as_stored(plan, &model.schema)
+    Ok(as_stored(plan, &model.schema))
 }
 
 /// The plan with the column types that a reader of the stored table sees.

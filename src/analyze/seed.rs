@@ -6,6 +6,7 @@ use datafusion::common::TableReference;
 use datafusion::datasource::{MemTable, provider_as_source};
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
 
+use super::plans::MadePlans;
 use super::{TypedModel, schema};
 use crate::diag::{Checked, Code, Diagnostic, Sink};
 use crate::project::{Model, Seed};
@@ -37,7 +38,7 @@ pub(super) fn seed_model(rendered: &RenderedModel, model: &Model, seed: &Seed, s
     let plan = scan(rendered, rows)
         .map_err(|error| sink.error(Diagnostic::error(Code::InvalidPlan, error.strip_backtrace()).at(whole)))?;
     let schema = schema::check(&plan, rendered, &model.columns, sink)?;
-    Ok(TypedModel::new(rendered, plan, schema, &decides))
+    Ok(TypedModel::new(rendered, MadePlans::of(plan), schema, &decides))
 }
 
 fn scan(rendered: &RenderedModel, rows: SeedRows) -> datafusion::common::Result<LogicalPlan> {

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
+use datafusion::common::Result;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::logical_expr::LogicalPlan;
 
 use super::fingerprint::fingerprint;
-use super::foreign::Rewrite;
+use super::plans::{MadePlans, Plans, TypedFacts};
 use super::rewrite::type_name;
 use super::{Input, InputTable, TypedSnapshot, quarantine_table};
 use crate::delta::is_event_time;
@@ -25,14 +26,13 @@ pub(crate) struct TypedModel {
     pub table: TableName,
     pub file: FileId,
     pub config: ModelConfig,
-    /// Not optimized; its scans are [`InputTable`]s.
-    pub plan: LogicalPlan,
-    /// The plan for a run over a range, where the template asks `is_incremental()`.
-    pub sliced: Option<LogicalPlan>,
+    pub plans: Plans,
+    /// Whether runs over a range have a plan of their own, because the template asks `is_incremental()`.
+    pub has_sliced_plan: bool,
+    /// The stored tables and files that it reads, through views too.
+    pub inputs: Arc<BTreeSet<Input>>,
     /// How versions are found, if it is a snapshot: the plan for later runs gives those that begin.
     pub snapshot: Option<Arc<TypedSnapshot>>,
-    /// Names of SELECT lists that were written out in its text.
-    pub names: Vec<Rewrite>,
     /// What a reader of the table sees.
     pub schema: SchemaRef,
     /// Decides the rows, together with the inputs: equal fingerprints and inputs, equal rows.
@@ -40,27 +40,91 @@ pub(crate) struct TypedModel {
 }
 
 impl TypedModel {
-    /// A model with one plan for all of its rows; `decides` is everything beside its config that decides them.
-    pub(super) fn new(rendered: &RenderedModel, plan: LogicalPlan, schema: SchemaRef, decides: &str) -> Self {
+    /// A model with these plans; `decides` is everything beside its config that decides its rows.
+    pub(super) fn new(rendered: &RenderedModel, plans: MadePlans, schema: SchemaRef, decides: &str) -> Self {
+        let facts = TypedFacts { schema, fingerprint: fingerprint(&rendered.config, decides), inputs: plans.inputs() };
+        Self { has_sliced_plan: plans.sliced.is_some(), ..Self::known(rendered, facts, Plans::made(plans)) }
+    }
+
+    /// A model of which this is known.
+    pub(super) fn known(rendered: &RenderedModel, facts: TypedFacts, plans: Plans) -> Self {
+        let TypedFacts { schema, fingerprint, inputs } = facts;
         Self {
             name: rendered.name.clone(),
             table: rendered.table.clone(),
             file: rendered.file,
-            fingerprint: fingerprint(&rendered.config, decides),
             config: rendered.config.clone(),
-            plan,
-            sliced: None,
+            plans,
+            has_sliced_plan: rendered.sliced.is_some(),
+            inputs: Arc::new(inputs),
             snapshot: None,
-            names: Vec::new(),
             schema,
+            fingerprint,
         }
     }
 
     /// The stored tables and files that the model reads, through views too.
-    pub fn inputs(&self) -> BTreeSet<Input> {
-        let mut found = inputs_of(&self.plan);
-        found.extend(self.sliced.iter().flat_map(inputs_of));
-        found
+    pub fn inputs(&self) -> &BTreeSet<Input> {
+        &self.inputs
+    }
+
+    /// The same model with other plans, which put out these columns.
+    pub(super) fn with_plans(&self, plans: MadePlans, schema: SchemaRef) -> Self {
+        Self {
+            has_sliced_plan: plans.sliced.is_some(),
+            inputs: Arc::new(plans.inputs()),
+            schema,
+            plans: Plans::made(plans),
+            ..self.clone()
+        }
+    }
+
+    /// What is worth keeping of it.
+    pub(super) fn facts(&self) -> TypedFacts {
+        TypedFacts {
+            schema: Arc::clone(&self.schema),
+            fingerprint: self.fingerprint.clone(),
+            inputs: BTreeSet::clone(&self.inputs),
+        }
+    }
+
+    /// The plan of all of its rows.
+    ///
+    /// # Errors
+    ///
+    /// As [`Plans::get`].
+    pub fn plan(&self) -> Result<&LogicalPlan> {
+        Ok(&self.plans.get()?.full)
+    }
+
+    /// The plan for a run over a range, if it has one of its own.
+    ///
+    /// # Errors
+    ///
+    /// As [`Plans::get`].
+    pub fn sliced_plan(&self) -> Result<Option<&LogicalPlan>> {
+        match self.has_sliced_plan {
+            true => Ok(self.plans.get()?.sliced.as_ref()),
+            false => Ok(None),
+        }
+    }
+
+    /// The plan by which later runs build its rows.
+    ///
+    /// # Errors
+    ///
+    /// As [`Plans::get`].
+    pub fn plan_of_later_runs(&self) -> Result<&LogicalPlan> {
+        Ok(self.sliced_plan()?.unwrap_or(self.plan()?))
+    }
+
+    /// All of its plans.
+    ///
+    /// # Errors
+    ///
+    /// As [`Plans::get`].
+    pub fn all_plans(&self) -> Result<impl Iterator<Item = &LogicalPlan>> {
+        Ok(std::iter::once(self.plan()?).chain(self.sliced_plan()?))
     }
 
     /// The columns that a reader of the table sees, as a template may ask for them.
@@ -75,8 +139,8 @@ impl TypedModel {
 
     /// The sources that it reads, through views too.
     pub fn sources_read(&self) -> impl Iterator<Item = TableName> {
-        self.inputs().into_iter().filter_map(|input| match input {
-            Input::Source(name) => Some(name),
+        self.inputs.iter().filter_map(|input| match input {
+            Input::Source(name) => Some(name.clone()),
             Input::Model(_) | Input::This | Input::Quarantine(_) | Input::Runs(_) => None,
         })
     }
@@ -95,8 +159,8 @@ impl TypedModel {
 
     /// The models whose stored tables it reads, through views too.
     pub fn models_read(&self) -> impl Iterator<Item = ModelName> {
-        self.inputs().into_iter().filter_map(|input| match input {
-            Input::Model(name) => Some(name),
+        self.inputs.iter().filter_map(|input| match input {
+            Input::Model(name) => Some(name.clone()),
             Input::Source(_) | Input::This | Input::Quarantine(_) | Input::Runs(_) => None,
         })
     }

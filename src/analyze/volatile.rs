@@ -21,9 +21,8 @@ pub(super) fn refuse(
 ) -> Checked<()> {
     let Some(function) = plans.into_iter().flatten().find_map(volatile) else { return Ok(()) };
     let view = super::parents(rendered).find(|parent| {
-        typed
-            .get(*parent)
-            .is_some_and(|model| !model.config.materialized.is_stored() && volatile(&model.plan).is_some())
+        let view = typed.get(*parent).filter(|model| !model.config.materialized.is_stored());
+        view.is_some_and(|model| model.plan().is_ok_and(|plan| volatile(plan).is_some()))
     });
     let texts = std::iter::once(&rendered.full).chain(&rendered.sliced);
     let mut places = texts.map(|sql| SqlPlace::new(sql, rendered.file));

@@ -102,7 +102,7 @@ impl App<'_> {
     /// Types every model.
     pub fn compile(&self, loaded: Loaded) -> Result<Compiled, Exit> {
         let mut sink = Sink::default();
-        let compiled = pipeline::compile_models(loaded, &mut sink);
+        let compiled = pipeline::compile_known_models(loaded, &self.artifacts, &mut sink);
         self.tell(&mut sink, &compiled.loaded.files)?;
         for (name, rendered) in &compiled.loaded.rendered.models {
             for message in &rendered.messages {
@@ -159,6 +159,7 @@ impl App<'_> {
         // Without a project file the folder itself is named in the error.
         let root = find_project(&start).unwrap_or(start);
         let host = OsHost::new(&root, &self.world.folder, self.world.variables.clone()).at(args.now);
+        let host = host.of_program(self.world.program.clone());
         Workspace::new(root, host)
     }
 

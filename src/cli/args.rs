@@ -38,6 +38,9 @@ pub(crate) struct GlobalArgs {
     /// Write no artifacts (`manifest.json`, `run_results.json`)
     #[arg(long, global = true)]
     pub no_write_json: bool,
+    /// Type all models anew, and keep nothing of their types for the next command
+    #[arg(long, global = true)]
+    pub no_partial_parse: bool,
 }
 
 /// Which project, in which surroundings.

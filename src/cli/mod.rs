@@ -74,6 +74,7 @@ pub fn main() -> ExitCode {
         Ok(world) => world,
         Err(_) => World {
             folder: ".".into(),
+            program: None,
             variables: Default::default(),
             terminal: false,
             data_terminal: false,
@@ -115,9 +116,15 @@ pub fn run_to(args: Vec<OsString>, world: World, out: &mut (dyn Write + Send), e
         console.trace();
     }
     translated.note.iter().for_each(|note| console.chat(note));
-    let GlobalArgs { target_path, no_write_json, .. } = parsed.global;
+    let GlobalArgs { target_path, no_write_json, no_partial_parse, .. } = parsed.global;
     let words = translated.args.iter().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
-    let artifacts = ArtifactRequest { target_path, write_nothing: no_write_json, command: translated.command, words };
+    let artifacts = ArtifactRequest {
+        target_path,
+        write_nothing: no_write_json,
+        types_anew: no_partial_parse,
+        command: translated.command,
+        words,
+    };
     let app = App { console: &console, world: &world, runtimes: Default::default(), artifacts };
     // Only what could not be written makes an exit code worse: a command that failed stays failed.
     let exit = on_a_deep_stack(|| parsed.command.run(&app));

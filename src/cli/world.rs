@@ -11,6 +11,8 @@ use crate::pipeline::Storage;
 pub struct World {
     /// The current folder.
     pub folder: PathBuf,
+    /// The file of the program, if that can be told: what one build of it has found out, another does not believe.
+    pub program: Option<PathBuf>,
     /// The environment.
     pub variables: BTreeMap<String, String>,
     /// Whether a person watches the talk.
@@ -31,6 +33,7 @@ impl World {
         let width = usize::from(terminal_size::terminal_size().map_or(100, |(width, _)| width.0));
         Ok(World {
             folder: std::env::current_dir()?,
+            program: std::env::current_exe().ok(),
             variables: variables.collect(),
             terminal: std::io::stderr().is_terminal(),
             data_terminal: std::io::stdout().is_terminal(),

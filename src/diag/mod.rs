@@ -186,6 +186,11 @@ impl Sink {
         Reported(())
     }
 
+    /// Whether nothing was said.
+    pub fn is_empty(&self) -> bool {
+        self.diagnostics.is_empty()
+    }
+
     pub fn has_errors(&self) -> bool {
         self.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
     }

@@ -123,7 +123,7 @@ fn can_be_cut(model: &TypedModel, event_time: &str, state: &SessionState) -> Res
     let range = Grain::Day.floor(NaiveDateTime::default());
     let Some(range) = TimeRange::new(range, Grain::Day.next(range)) else { return Ok(false) };
     let bound = Bound::Slices { event_time, slices: SliceSet::new(vec![range], false) };
-    let bound = bind(&model.plan, bound, &mut |table| Ok(Arc::new(DeclaredTable(table.clone()))))?;
+    let bound = bind(model.plan()?, bound, &mut |table| Ok(Arc::new(DeclaredTable(table.clone()))))?;
     // Asked of the optimizer instead of derived: what counts is whether the filter arrives at the scans, by whatever rule.
     let mut all = true;
     state.optimize(&bound)?.apply_with_subqueries(|node| {

@@ -29,7 +29,7 @@ pub(crate) async fn peek(
 ) -> EngineResult<Arrivals> {
     let Some(event_time) = model.event_time().filter(|_| is_loaded_by_file(model)) else { return Ok(Arrivals::new()) };
     let reader = Reader::for_model(catalog, model).await;
-    let plan = traced(&model.plan)?;
+    let plan = traced(model.plan()?)?;
     let plan = bind(&plan, begins(model), &mut |table| reader.provide_source_files(table, files))?;
     // Only the time and the file: the optimizer then reads no other column of a Parquet file.
     let columns = vec![column(plan.schema(), event_time)?, column(plan.schema(), ORIGIN)?];

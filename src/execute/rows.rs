@@ -31,11 +31,12 @@ pub(crate) fn whole_plans(
     state: &SessionState,
 ) -> EngineResult<Vec<LogicalPlan>> {
     let parts = parts(engine, reader.catalog(), model, state)?;
+    let plan = model.plan()?;
     let mut provide = |table: &InputTable| reader.provide(table);
     if let from @ Bound::From { .. } = begins(model) {
-        return Ok(vec![in_columns(bind(&model.plan, from, &mut provide)?, &model.schema)?]);
+        return Ok(vec![in_columns(bind(plan, from, &mut provide)?, &model.schema)?]);
     }
-    parts.into_iter().map(|bound| in_columns(bind(&model.plan, bound, &mut provide)?, &model.schema)).collect()
+    parts.into_iter().map(|bound| in_columns(bind(plan, bound, &mut provide)?, &model.schema)).collect()
 }
 
 /// All rows that a model has.

@@ -73,6 +73,11 @@ pub trait Host: Send + Sync {
         self.now()
     }
 
+    /// Which program this is: another text for every build of it. Returns `None` if that cannot be told.
+    fn program(&self) -> Option<String> {
+        None
+    }
+
     /// The revision of the project that is checked out. Returns `None` if the project is not kept in git, or git is not
     /// here.
     fn git_revision(&self) -> Option<String> {

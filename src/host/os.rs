@@ -6,6 +6,7 @@ use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::SystemTime;
 
 use chrono::{DateTime, Utc};
 
@@ -24,6 +25,8 @@ pub struct OsHost {
     folder: PathBuf,
     variables: BTreeMap<String, String>,
     logical_time: DateTime<Utc>,
+    /// The file of the program that asks.
+    program: Option<PathBuf>,
     /// Folders of the project by their relative paths, as they are called without links. To find that out takes one call of the
     /// system for each part of a path: for a thousand models in one folder, that would be a fifth of the time of `karat ls`.
     real_folders: Arc<RwLock<BTreeMap<PathBuf, Arc<Path>>>>,
@@ -39,7 +42,14 @@ impl OsHost {
     /// A host whose project lies in `root`, for a command that was typed in `folder` with this environment.
     pub fn new(root: impl Into<PathBuf>, folder: impl Into<PathBuf>, variables: BTreeMap<String, String>) -> OsHost {
         let logical_time = Utc::now();
-        OsHost { root: root.into(), folder: folder.into(), variables, logical_time, real_folders: Arc::default() }
+        let real_folders = Arc::default();
+        OsHost { root: root.into(), folder: folder.into(), variables, logical_time, program: None, real_folders }
+    }
+
+    /// The same for the program in this file.
+    #[must_use]
+    pub fn of_program(self, program: Option<PathBuf>) -> OsHost {
+        OsHost { program, ..self }
     }
 
     /// The same with another time for templates than that of the clock.
@@ -204,6 +214,13 @@ impl Host for OsHost {
 
     fn now(&self) -> DateTime<Utc> {
         Utc::now()
+    }
+
+    fn program(&self) -> Option<String> {
+        let path = self.program.as_ref()?;
+        let metadata = fs::metadata(path).ok()?;
+        let changed = metadata.modified().ok()?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+        Some(format!("{} {} {} {}", env!("CARGO_PKG_VERSION"), metadata.len(), changed.as_nanos(), path.display()))
     }
 
     fn git_revision(&self) -> Option<String> {

@@ -77,6 +77,10 @@ impl Host for Overlay {
         self.under.logical_time()
     }
 
+    fn program(&self) -> Option<String> {
+        self.under.program()
+    }
+
     fn git_revision(&self) -> Option<String> {
         self.under.git_revision()
     }

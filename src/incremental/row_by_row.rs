@@ -52,12 +52,13 @@ pub(crate) fn row_by_row(model: &TypedModel) -> std::result::Result<(), Obstacle
         return Err(Obstacle::new("unique_key, or an accumulating strategy"));
     }
     // Such a model has two texts, which need not agree row by row.
-    if model.sliced.is_some() {
+    if model.has_sliced_plan {
         return Err(Obstacle::new("is_incremental()"));
     }
     let mut obstacle = None;
     let mut scans = 0;
-    let visited = model.plan.apply(|node| {
+    let plan = model.plan().map_err(|error| Obstacle::new(&error.strip_backtrace()))?;
+    let visited = plan.apply(|node| {
         scans += usize::from(matches!(node, LogicalPlan::TableScan(_)));
         obstacle = in_node(node).map(|what| Obstacle { what, line: line_of(node) });
         Ok(if obstacle.is_some() { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
@@ -208,10 +209,10 @@ mod tests {
         ] {
             let model = model(sql);
             assert_eq!(row_by_row(&model), Ok(()), "{sql}");
-            let traced = traced(&model.plan).unwrap();
+            let traced = traced(model.plan().unwrap()).unwrap();
             let names =
                 |plan: &LogicalPlan| plan.schema().fields().iter().map(|it| it.name().clone()).collect::<Vec<_>>();
-            let (plain, with_origin) = (names(&model.plan), names(&traced));
+            let (plain, with_origin) = (names(model.plan().unwrap()), names(&traced));
             assert_eq!(with_origin.split_last(), Some((&ORIGIN.to_owned(), plain.as_slice())), "{sql}");
         }
     }

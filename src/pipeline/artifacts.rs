@@ -39,6 +39,8 @@ pub(crate) struct ArtifactRequest {
     pub target_path: Option<String>,
     /// `--no-write-json`
     pub write_nothing: bool,
+    /// `--no-partial-parse`: what an earlier command has kept of types is not looked at, and nothing is kept.
+    pub types_anew: bool,
     /// The command that was typed: `build`.
     pub command: String,
     /// Everything behind the name of the program.

@@ -112,7 +112,7 @@ impl Compilation {
     /// What each column of a model is made of, through views down to the tables and sources that are stored, and what
     /// decides which rows it has. Returns `None` if the model is not well.
     pub fn column_lineage(&self, model: &ModelName) -> Option<ColumnLineage> {
-        self.typed(model).map(column_lineage)
+        column_lineage(self.typed(model)?).ok()
     }
 }
 

@@ -190,7 +190,7 @@ impl ProjectQuery<'_> {
         if let Some(view) = known.get(&model.name) {
             return Ok(Arc::clone(view) as Arc<dyn TableProvider>);
         }
-        let plan = self.bound(&as_stored(model.plan.clone(), &model.schema), known)?;
+        let plan = self.bound(&as_stored(model.plan()?.clone(), &model.schema), known)?;
         let view = Arc::new(ViewTable::new(plan, None));
         known.insert(model.name.clone(), Arc::clone(&view));
         Ok(view)

@@ -5,14 +5,16 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::artifacts::ArtifactRequest;
 use super::charts::chart_faults;
 use super::failing_rows::{schemas_of_tests, tables_of_tests};
 use super::faults::Faults;
 use super::hooks::plan_hooks;
 use super::introspection::{Introspection, answer};
+use super::kept_types::KeptTypes;
 use super::source_buckets::open_source_bucket;
 use super::test_texts::{TestTexts, test_texts, traced_texts};
-use crate::analyze::{Planner, TypedModel, Typing, quarantine_table};
+use crate::analyze::{KnownTypes, Planner, TypedModel, Typing, quarantine_table};
 use crate::artifacts::test_aliases;
 use crate::catalog::{CatalogSource, OtherTarget};
 use crate::check::{
@@ -89,8 +91,8 @@ impl fmt::Debug for Workspace {
 #[derive(Debug)]
 pub(crate) struct Loaded {
     pub workspace: Workspace,
-    pub project: Project,
-    pub rendered: Rendered,
+    pub project: Arc<Project>,
+    pub rendered: Arc<Rendered>,
     pub dag: Dag,
     pub files: SourceFiles,
     /// The target whose tables are read where this one has none, if the command asks for that.
@@ -171,7 +173,7 @@ impl Loaded {
 
     /// Whose tables this project writes.
     pub fn maker(&self) -> Maker {
-        Maker::from(&self.project)
+        Maker::from(&*self.project)
     }
 
     /// The nodes that a person names with `--select`, `--exclude` and `--selector`: the name of a selector of the project. `tests`
@@ -311,13 +313,44 @@ pub(crate) fn load(
     let project = template::settle_rivals(project, files, host, sink)?;
     let rendered = template::render_models(&project, files, host, &mut Introspection::of(&project), sink)?;
     let dag = graph::build(&project, &rendered, sink)?;
-    Ok(Loaded { workspace: workspace.clone(), project, rendered, dag, files: std::mem::take(files), other: None })
+    Ok(Loaded {
+        workspace: workspace.clone(),
+        project: Arc::new(project),
+        rendered: Arc::new(rendered),
+        dag,
+        files: std::mem::take(files),
+        other: None,
+    })
 }
 
 /// Types every model.
 pub(crate) fn compile_models(loaded: Loaded, sink: &mut Sink) -> Compiled {
+    let typing = Planner::new(&loaded.project, &loaded.rendered.models).models(&loaded.dag, sink);
+    compiled(loaded, typing, sink)
+}
+
+/// Types every model. Of those that are as an earlier command has found them it is known what comes out, and they are planned only
+/// if somebody needs their plans.
+pub(crate) fn compile_known_models(loaded: Loaded, request: &ArtifactRequest, sink: &mut Sink) -> Compiled {
+    let Some(kept) = KeptTypes::read(&loaded, request) else { return compile_models(loaded, sink) };
+    let known = KnownTypes {
+        cache: &kept.cache,
+        program: &kept.program,
+        project: Arc::clone(&loaded.project),
+        rendered: Arc::clone(&loaded.rendered),
+    };
     let planner = Planner::new(&loaded.project, &loaded.rendered.models);
-    let Typing { typed, broken } = planner.models(&loaded.dag, sink);
+    let mut typing = planner.models_known(&loaded.dag, &known, sink);
+    // Tests run with this: every use of what was kept is held against what there is to know.
+    debug_assert!(planner.gives(&loaded.dag, &typing), "what was kept of the types is not true");
+    kept.keep(std::mem::take(&mut typing.worth_keeping));
+    compiled(loaded, typing, sink)
+}
+
+/// What typing gave, with what else is said of models.
+fn compiled(loaded: Loaded, typing: Typing, sink: &mut Sink) -> Compiled {
+    let Typing { typed, broken, worth_keeping: _ } = typing;
+    let planner = Planner::new(&loaded.project, &loaded.rendered.models);
     let mut faults = loaded.faults();
     let traced = traced_models(&loaded, &planner, &typed, &broken);
     for (model, diagnostics) in broken {

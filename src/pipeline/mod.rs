@@ -37,6 +37,7 @@ mod history_rows;
 mod hooks;
 mod introspection;
 mod kept_plans;
+mod kept_types;
 mod lake;
 mod listing;
 mod load;
@@ -108,7 +109,9 @@ pub(crate) use lake::LakeOpener;
 pub use lake::Writers;
 pub(crate) use listing::ListedNode;
 pub use load::Workspace;
-pub(crate) use load::{Compiled, EditedText, Loaded, compile_models, find_project, load, plan_checks};
+pub(crate) use load::{
+    Compiled, EditedText, Loaded, compile_known_models, compile_models, find_project, load, plan_checks,
+};
 pub(crate) use migration::{EditedFile, Migration};
 pub(crate) use operation::Operation;
 pub(crate) use optimize::PlannedUpkeep;

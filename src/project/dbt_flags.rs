@@ -1,7 +1,7 @@
 //! The flags of dbt, by what they mean here.
 
 /// Flags of dbt without a value that change nothing here; each may have `no-` before it.
-pub const IGNORED: [&str; 23] = [
+pub const IGNORED: [&str; 22] = [
     "cache-selected-only",
     "defer",
     "fail-fast",
@@ -9,7 +9,6 @@ pub const IGNORED: [&str; 23] = [
     "introspect",
     "inject-ephemeral-ctes",
     "log-cache-events",
-    "partial-parse",
     "populate-cache",
     "print",
     "quote",
@@ -43,7 +42,7 @@ pub const IGNORED_WITH_VALUE: [&str; 11] = [
 ];
 
 /// Flags that are off anyway.
-pub const OFF: [&str; 9] = [
+pub const OFF: [&str; 10] = [
     "no-debug",
     "no-defer",
     "no-empty",
@@ -53,6 +52,7 @@ pub const OFF: [&str; 9] = [
     "no-sample",
     "no-store-failures",
     "no-warn-error",
+    "partial-parse",
 ];
 
 /// Flags that would change which rows there are, and what to do instead.
@@ -74,6 +74,7 @@ pub const OF_ENVIRONMENT: [(&str, &str, bool); 24] = [
     ("FAVOR_STATE", "favor-state", false),
     ("FULL_REFRESH", "full-refresh", false),
     ("LOG_FORMAT", "log-format", true),
+    ("PARTIAL_PARSE", "no-partial-parse", false),
     ("PROFILE", "profile", true),
     ("PROFILES_DIR", "profiles-dir", true),
     ("PROJECT_DIR", "project-dir", true),

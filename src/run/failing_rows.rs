@@ -56,7 +56,7 @@ impl RunContext<'_> {
             }
             let token = self.token()?;
             let staged = Staged::new(self.catalog.lake.stage(&rows.table)?);
-            let plan = bind(&rows.plan, Bound::Whole, &mut |table| reader.provide(table))?;
+            let plan = bind(rows.plan()?, Bound::Whole, &mut |table| reader.provide(table))?;
             let plan = in_columns(plan, &rows.schema)?;
             let written = self.write_plan(&reader, WriteJob::new(rows, &token, &staged), &plan).await?;
             // Nothing is built of them, so no table is behind another on their account.

@@ -57,12 +57,12 @@ impl RunContext<'_> {
             // Of a part of the slices a file's rows are not all known: what is known of it stays as it was. Such a model
             // has one source.
             if read.build.kind() == BuildKind::Slices && is_loaded_by_file(model) {
-                facts.insert(name, SourceFacts::clone(&before));
-            } else if let Some(listing) = self.catalog.listing(&name)
-                && let Some(source) = self.catalog.project.sources.get(&name)
+                facts.insert(name.clone(), SourceFacts::clone(&before));
+            } else if let Some(listing) = self.catalog.listing(name)
+                && let Some(source) = self.catalog.project.sources.get(name)
             {
                 let after = SourceRead { source, read }.facts(&before, &listing);
-                facts.insert(name, after);
+                facts.insert(name.clone(), after);
             }
         }
         Some(facts)

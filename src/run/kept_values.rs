@@ -13,8 +13,13 @@ const TABLE: &str = "rows of the table";
 
 /// The columns of the table whose values stay in a row that is there already. Columns that the model does not put out
 /// stay too, as soon as not all columns are written over: the batch has no value for them.
-pub(super) fn kept_columns(model: &TypedModel) -> Vec<String> {
-    let is_put_out = |name: &str| model.plan.schema().fields().iter().any(|field| field.name() == name);
+///
+/// # Errors
+///
+/// As [`TypedModel::plan`].
+pub(super) fn kept_columns(model: &TypedModel) -> EngineResult<Vec<String>> {
+    let plan = model.plan()?;
+    let is_put_out = |name: &str| plan.schema().fields().iter().any(|field| field.name() == name);
     let is_key = |name: &str| key_columns(model).any(|part| part == name);
     let is_kept = |name: &str| match &model.config.updated_columns {
         UpdatedColumns::All => false,
@@ -22,7 +27,7 @@ pub(super) fn kept_columns(model: &TypedModel) -> Vec<String> {
         UpdatedColumns::AllBut(kept) => kept.iter().any(|column| column.value == name) || !is_put_out(name),
     };
     let names = model.schema.fields().iter().map(|field| field.name());
-    names.filter(|name| !is_key(name) && is_kept(name)).cloned().collect()
+    Ok(names.filter(|name| !is_key(name) && is_kept(name)).cloned().collect())
 }
 
 /// The rows in the files of a batch; where the table has a row of the same key, with that row's values in the columns that

@@ -50,7 +50,7 @@ impl RunContext<'_> {
         let model = job.model;
         // A semi-join finds the rows that give way, an anti-join those of the same files that stay.
         let held = own_rows(reader, model, written.replaced.clone(), Bound::Whole)?;
-        let kept = kept_columns(model);
+        let kept = kept_columns(model)?;
         if !kept.is_empty() {
             let merged = with_kept_values(model, new, held.clone(), &kept)?;
             let name = format!("{}-merged", job.name);
@@ -106,6 +106,6 @@ impl RunContext<'_> {
 
 /// The plan of the rows of a batch: the text for later runs, where the model has one, reads the table as it is.
 fn batch_to_write(reader: &Reader<'_>, model: &TypedModel) -> EngineResult<LogicalPlan> {
-    let plan = model.sliced.as_ref().unwrap_or(&model.plan);
+    let plan = model.plan_of_later_runs()?;
     in_columns(bind(plan, begins(model), &mut |table| reader.provide(table))?, &model.schema)
 }

@@ -32,7 +32,7 @@ impl RunContext<'_> {
         let base = self.catalog.state_of(&model.table).map_or_else(TableState::empty, |base| TableState::clone(&base));
         let rows = self.rows_before(reader, job, &base).await?;
         let provide = &mut |table: &_| reader.provide(table);
-        let begin = bind(model.sliced.as_ref().unwrap_or(&model.plan), Bound::Whole, provide)?;
+        let begin = bind(model.plan_of_later_runs()?, Bound::Whole, provide)?;
         let begin = as_stored(in_columns(begin, &model.schema)?, &model.schema);
         let ended = bind(&versions.snapshot.ended, Bound::Whole, provide)?;
         let held = own_rows(reader, model, base.files.clone(), Bound::Whole)?;

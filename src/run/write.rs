@@ -277,11 +277,11 @@ impl RunContext<'_> {
         replaced: &Replaced,
     ) -> EngineResult<Vec<LogicalPlan>> {
         let Some(event_time) = model.event_time() else {
-            let plan = bind(&model.plan, Bound::Whole, &mut |table| reader.provide(table))?;
+            let plan = bind(model.plan()?, Bound::Whole, &mut |table| reader.provide(table))?;
             return Ok(vec![in_columns(plan, &model.schema)?]);
         };
         let proved: Proved = self.catalog.windows.of(model).proved();
-        let plan = model.sliced.as_ref().unwrap_or(&model.plan);
+        let plan = model.plan_of_later_runs()?;
         let new = queries.iter().map(|slices| {
             let bound = Bound::Slices { event_time, slices: since_begin(model, slices) };
             let plan = bind_proved(plan, bound, &proved, &mut |table| reader.provide(table))?;
@@ -309,7 +309,7 @@ fn traced_to_write(
     bound: Bound<'_>,
     provide: &mut dyn FnMut(&InputTable) -> EngineResult<Arc<dyn TableProvider>>,
 ) -> EngineResult<LogicalPlan> {
-    let plan = bind(&traced(&model.plan)?, bound, provide)?;
+    let plan = bind(&traced(model.plan()?)?, bound, provide)?;
     let origin = plan.schema().fields().last().cloned();
     let columns: Vec<_> = model.schema.fields().iter().cloned().chain(origin).collect();
     in_columns(plan, &Arc::new(Schema::new(columns)))

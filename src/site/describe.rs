@@ -9,7 +9,7 @@ use super::payload::{
     ColumnFacts, FORMAT, OriginFacts, PageNode, PageTest, Payload, ProjectFacts, RunFacts, StepFacts, TableStanding,
 };
 use crate::analyze::TypedModel;
-use crate::analyze::lineage::{Origin, column_lineage};
+use crate::analyze::lineage::{ColumnLineage, Origin, column_lineage};
 use crate::catalog::Catalog;
 use crate::chart::PageChart;
 use crate::check::Guards;
@@ -243,7 +243,10 @@ impl SiteInputs<'_> {
     }
 
     fn add_columns(&self, facts: &mut PageNode, model: &Model, typed: &TypedModel, places: &Places<'_>) {
-        let lineage = column_lineage(typed);
+        let lineage = column_lineage(typed).unwrap_or_else(|error| {
+            tracing::warn!(model = %model.name, %error, "its columns cannot be followed");
+            ColumnLineage::default()
+        });
         let origins = |origins: &BTreeSet<Origin>| -> Vec<OriginFacts> {
             let place = |origin: &Origin| {
                 let place = places.by_table.get(&origin.table)?;

@@ -34,6 +34,7 @@ pub(crate) use layout::{FileDigest, FileDigests, SliceLayout};
 pub(crate) use ledger::{Ledger, LedgerLayer, LedgerLayers, LedgerName, RowChanges, SliceEntry};
 pub(crate) use log_actions::{LogActions, files_after, ledgers_after, transaction_name};
 pub(crate) use next_ledger::NextVersion;
+pub(crate) use packed::{Packer, Unpacker, decompressed};
 pub(crate) use passed_tests::{PassedTests, TestedVersions};
 pub(crate) use provenance::{InputVersion, Provenance, ProvenanceDigest};
 pub(crate) use record::CommitNote;

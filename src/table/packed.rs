@@ -1,4 +1,4 @@
-//! Numbers and texts in few bytes, for what a table remembers of every slice and every source file.
+//! Numbers and texts in few bytes: what a table remembers of every slice and every source file, and what is kept of types.
 //!
 //! Numbers are written as in LEB128: seven bits a byte, the lowest first, and the top bit says that more follow. Texts follow
 //! their length. An object as a whole is compressed with zstd.
@@ -17,13 +17,13 @@ const QUICK: i32 = -3;
 
 /// Writes values one after the other.
 #[derive(Debug, Default)]
-pub(super) struct Packer {
+pub(crate) struct Packer {
     bytes: Vec<u8>,
 }
 
 /// Reads them back in the same order; `None` where the bytes are no such value.
 #[derive(Debug)]
-pub(super) struct Unpacker<'b> {
+pub(crate) struct Unpacker<'b> {
     rest: &'b [u8],
 }
 
@@ -47,8 +47,12 @@ impl Packer {
     }
 
     pub fn text(&mut self, text: &str) {
-        self.number(text.len() as u64);
-        self.bytes.extend(text.as_bytes());
+        self.bytes(text.as_bytes());
+    }
+
+    pub fn bytes(&mut self, bytes: &[u8]) {
+        self.number(bytes.len() as u64);
+        self.bytes.extend(bytes);
     }
 
     pub fn slice(&mut self, slice: SliceKey) {
@@ -117,10 +121,14 @@ impl<'b> Unpacker<'b> {
     }
 
     pub fn text(&mut self) -> Option<&'b str> {
+        std::str::from_utf8(self.bytes()?).ok()
+    }
+
+    pub fn bytes(&mut self) -> Option<&'b [u8]> {
         let length = usize::try_from(self.number()?).ok()?;
-        let (text, rest) = self.rest.split_at_checked(length)?;
+        let (bytes, rest) = self.rest.split_at_checked(length)?;
         self.rest = rest;
-        std::str::from_utf8(text).ok()
+        Some(bytes)
     }
 
     pub fn slice(&mut self) -> Option<SliceKey> {
@@ -162,7 +170,7 @@ impl<'b> Unpacker<'b> {
 }
 
 /// The bytes that were compressed.
-pub(super) fn decompressed(bytes: &[u8]) -> io::Result<Vec<u8>> {
+pub(crate) fn decompressed(bytes: &[u8]) -> io::Result<Vec<u8>> {
     let size = zstd::zstd_safe::get_frame_content_size(bytes).ok().flatten();
     let size = size.and_then(|size| usize::try_from(size).ok()).filter(|size| *size < MOST_BYTES);
     let mut unpacked = Vec::with_capacity(size.map_or_else(|| bytes.len().saturating_mul(2), |size| size + 1));

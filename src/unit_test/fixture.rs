@@ -51,7 +51,8 @@ impl FixtureBuilder<'_> {
                 self.of_plan(&plan, table, *span, sink).await
             }
             FixtureSource::Seed(seed) => {
-                let plan = as_stored(seed.plan.clone(), &seed.schema);
+                let plan = seed.plan().map_err(|error| self.broken(&error.strip_backtrace(), sink))?;
+                let plan = as_stored(plan.clone(), &seed.schema);
                 self.collected(&plan, table.schema, self.span, sink).await
             }
         }

@@ -73,9 +73,11 @@ impl UnitTestRun<'_> {
             _ if self.planned.test.expected.of_table => begins(model),
             _ => Bound::Whole,
         };
-        let plan = bind(&model.plan, bound, &mut |table| match given.get(&table.input) {
-            Some(batch) => memory_table(batch),
-            None => Err(DataFusionError::Internal(format!("`{}` was not given", table.name.table))),
+        let plan = model.plan().and_then(|plan| {
+            bind(plan, bound, &mut |table| match given.get(&table.input) {
+                Some(batch) => memory_table(batch),
+                None => Err(DataFusionError::Internal(format!("`{}` was not given", table.name.table))),
+            })
         });
         self.collected(plan, sink).await
     }

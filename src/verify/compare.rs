@@ -150,7 +150,7 @@ impl Comparison {
         let tally = async |way| subject.tally(way, precision, slices).await;
         let by_table = |error| Stopped::ByTable(Failure::from(error));
         let stored = tally(Way::Stored).await.map_err(by_table)?;
-        let built = match rests_on_declarations(subject.model) {
+        let built = match rests_on_declarations(subject.model).map_err(by_table)? {
             true => subject.tally_apart(Way::Built, precision, slices).await,
             false => tally(Way::Built).await,
         };
@@ -195,10 +195,10 @@ impl VerifySubject<'_> {
         let slices = [slice];
         let refreshed = self.tally(Way::Refreshed, Precision::Exact, &slices).await?;
         let without = Way::Windows(None);
-        if self.model.sliced.is_some() && self.tally(without, Precision::Exact, &slices).await? != refreshed {
+        if self.model.has_sliced_plan && self.tally(without, Precision::Exact, &slices).await? != refreshed {
             return Ok(Vec::new());
         }
-        let all: Vec<ReferenceName> = declared(self.model).into_keys().collect();
+        let all: Vec<ReferenceName> = declared(self.model)?.into_keys().collect();
         let mut guilty = Vec::new();
         for scan in &all {
             if self.tally(Way::Windows(Some(scan)), Precision::Exact, &slices).await? != refreshed {

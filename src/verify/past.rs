@@ -124,9 +124,9 @@ fn tables_of<'p>(
 }
 
 fn sources_of<'p>(model: &TypedModel, made_of: &'p Provenance) -> Vec<(TableName, &'p InputVersion)> {
-    let of = |input| match input {
-        Input::Source(name) => made_of.inputs.get(&name.key()).map(|version| (name, version)),
+    let of = |input: &Input| match input {
+        Input::Source(name) => made_of.inputs.get(&name.key()).map(|version| (name.clone(), version)),
         Input::Model(_) | Input::This | Input::Quarantine(_) | Input::Runs(_) => None,
     };
-    model.inputs().into_iter().filter_map(of).collect()
+    model.inputs().iter().filter_map(of).collect()
 }

@@ -144,8 +144,8 @@ impl VerifySubject<'_> {
     }
 
     fn plan(&self, reader: &Reader<'_>, way: Way<'_>, bound: Bound<'_>) -> EngineResult<LogicalPlan> {
-        let whole = &self.model.plan;
-        let sliced = self.model.sliced.as_ref();
+        let whole = self.model.plan()?;
+        let sliced = self.model.sliced_plan()?;
         let proved = || self.catalog.windows.of(self.model).proved();
         let (plan, proved) = match way {
             Way::Stored => return own_rows(reader, self.model, self.files.to_vec(), bound),

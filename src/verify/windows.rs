@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use datafusion::common::Result;
 use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
 use datafusion::logical_expr::LogicalPlan;
 
@@ -11,14 +12,22 @@ use crate::day::Window;
 use crate::template::ReferenceName;
 
 /// Whether a build of one slice rests on something that only its author says: a window, or a text of its own.
-pub(super) fn rests_on_declarations(model: &TypedModel) -> bool {
-    model.is_sliced() && (model.sliced.is_some() || !declared(model).is_empty())
+///
+/// # Errors
+///
+/// As [`TypedModel::plan`].
+pub(super) fn rests_on_declarations(model: &TypedModel) -> Result<bool> {
+    Ok(model.is_sliced() && (model.has_sliced_plan || !declared(model)?.is_empty()))
 }
 
 /// The scans of a slice's plan that declare windows.
-pub(super) fn declared(model: &TypedModel) -> BTreeMap<ReferenceName, Vec<Window>> {
+///
+/// # Errors
+///
+/// As [`TypedModel::plan`].
+pub(super) fn declared(model: &TypedModel) -> Result<BTreeMap<ReferenceName, Vec<Window>>> {
     let mut found = BTreeMap::new();
-    let visited = model.sliced.as_ref().unwrap_or(&model.plan).apply_with_subqueries(|node| {
+    model.plan_of_later_runs()?.apply_with_subqueries(|node| {
         if let LogicalPlan::TableScan(scan) = node
             && let Some(table) = input_table(scan.source.as_ref())
             && !table.windows.is_empty()
@@ -26,9 +35,8 @@ pub(super) fn declared(model: &TypedModel) -> BTreeMap<ReferenceName, Vec<Window
             found.insert(table.name.clone(), table.windows.clone());
         }
         Ok(TreeNodeRecursion::Continue)
-    });
-    visited.expect("looking at scans cannot fail");
-    found
+    })?;
+    Ok(found)
 }
 
 /// The plan without the windows of all scans, or of all but one.

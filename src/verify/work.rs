@@ -80,7 +80,10 @@ impl<'a> VerifyWork<'a> {
         if !self.changed_externally.is_empty() {
             report.findings.push(Finding::ChangedExternally(self.changed_externally.clone()));
         }
-        let declares = rests_on_declarations(self.model);
+        let declares = match rests_on_declarations(self.model) {
+            Ok(declares) => declares,
+            Err(error) => return Verified { failure: Some(Failure::from(error)), ..report },
+        };
         let mut comparison = Comparison::new(windows && declares);
         for (made_of, slices) in &self.groups {
             match past.inputs(self.model, made_of) {

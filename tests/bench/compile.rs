@@ -11,6 +11,8 @@ use criterion::{Criterion, criterion_group, criterion_main};
 fn compile(folder: &Path, command: &str) {
     let world = karat::cli::World {
         folder: folder.to_owned(),
+        // Nothing is kept from one round to the next.
+        program: None,
         variables: BTreeMap::new(),
         terminal: false,
         data_terminal: false,

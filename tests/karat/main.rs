@@ -82,6 +82,7 @@ pub(crate) fn karat(folder: &Path, variables: &BTreeMap<String, String>, words: 
     let variables = variables.clone();
     let world = karat::cli::World {
         folder: folder.to_owned(),
+        program: std::env::current_exe().ok(),
         variables,
         terminal: false,
         data_terminal: false,

@@ -6,7 +6,7 @@ use std::fmt;
 use crate::name::TableName;
 
 /// What the output of a model is made of. Views are looked through: the tables are those that are stored, and sources.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ColumnLineage {
     /// The columns in their order.
     pub columns: Vec<OutputColumn>,

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::common::{Column, DFSchemaRef};
+use datafusion::common::{Column, DFSchemaRef, Result};
 use datafusion::logical_expr::expr::{AggregateFunction, Case, WindowFunction};
 use datafusion::logical_expr::logical_plan::{Distinct, Join, RecursiveQuery, Values};
 use datafusion::logical_expr::{Expr, LogicalPlan, TableScan};
@@ -20,15 +20,19 @@ use crate::analyze::{TypedModel, input_table};
 type Origins = BTreeSet<Origin>;
 
 /// Returns what the columns of a model are made of, by its text for the whole table and by the one for slices.
-pub(crate) fn column_lineage(model: &TypedModel) -> ColumnLineage {
+///
+/// # Errors
+///
+/// As [`TypedModel::plan`].
+pub(crate) fn column_lineage(model: &TypedModel) -> Result<ColumnLineage> {
     // A batch is computed by its own text: what either of them reads belongs to the table.
     let mut all = RelationLineage::default();
-    for plan in std::iter::once(&model.plan).chain(&model.sliced) {
+    for plan in model.all_plans()? {
         all.unite(Pass::default().of_plan(plan));
     }
-    let names = model.plan.schema().fields().iter().map(|field| field.name().clone());
+    let names = model.plan()?.schema().fields().iter().map(|field| field.name().clone());
     let columns = names.zip(all.columns).map(|(name, origins)| OutputColumn { name, origins });
-    ColumnLineage { columns: columns.collect(), rows: all.rows }
+    Ok(ColumnLineage { columns: columns.collect(), rows: all.rows })
 }
 
 /// What is known of the rows that a node gives.

@@ -37,7 +37,7 @@ fn lineage(sql: &str) -> String {
     });
     let typed: BTreeMap<ModelName, TypedModel> =
         typed.unwrap_or_else(|_| panic!("{sql}\n{}", render_all(&sink.take(), &texts, Style::Plain)));
-    let found = column_lineage(&typed[&ModelName::parse("m").unwrap()]).to_string();
+    let found = column_lineage(&typed[&ModelName::parse("m").unwrap()]).unwrap().to_string();
     found.lines().collect::<Vec<_>>().join("; ").replace("p.", "")
 }
 

@@ -15,6 +15,7 @@ pub(crate) use mark::SnapshotRun;
 pub(crate) use sql::{DATED, ENDS_AT, ROWS, key_name};
 
 use super::planner::InputTables;
+use super::plans::MadePlans;
 use super::report::SqlPlace;
 use super::rewrite::type_name;
 use super::{Input, InputTable, PlannedText, Planner, TypedModel, add, as_stored, planner, report, schema, volatile};
@@ -54,12 +55,13 @@ impl TypedModel {
         let ended = with_facts(&snapshot.ended)?;
         let faults = with_facts(&snapshot.faults)?;
         let snapshot = TypedSnapshot { ended, faults, ..TypedSnapshot::clone(snapshot) };
-        Ok(TypedModel {
-            plan: with_facts(&self.plan)?,
-            sliced: self.sliced.as_ref().map(with_facts).transpose()?,
-            snapshot: Some(Arc::new(snapshot)),
-            ..self.clone()
-        })
+        let plans = MadePlans {
+            full: with_facts(self.plan()?)?,
+            sliced: self.sliced_plan()?.map(with_facts).transpose()?,
+            names: Vec::new(),
+        };
+        let model = self.with_plans(plans, Arc::clone(&self.schema));
+        Ok(TypedModel { snapshot: Some(Arc::new(snapshot)), ..model })
     }
 }
 
@@ -101,12 +103,8 @@ pub(super) fn snapshot_model(
     let is_valid = planning.value(&schema, &sql.is_valid(), current, sink)?;
     let decides = format!("{decides}\n{VERSIONING} {}", config.describe());
     let snapshot = Arc::new(TypedSnapshot { keys, is_valid, checked, ended, faults });
-    Ok(TypedModel {
-        sliced: Some(versions),
-        snapshot: Some(snapshot),
-        names,
-        ..TypedModel::new(rendered, first, schema, &decides)
-    })
+    let plans = MadePlans { full: first, sliced: Some(versions), names };
+    Ok(TypedModel { snapshot: Some(snapshot), ..TypedModel::new(rendered, plans, schema, &decides) })
 }
 
 /// A snapshot that reads its own table would keep versions of versions.

@@ -89,6 +89,7 @@ impl Project {
     pub fn karat_with(&self, wrap: Arc<Wrap>, words: &[&str]) -> Answer {
         let world = World {
             folder: self.path().to_owned(),
+            program: std::env::current_exe().ok(),
             variables: BTreeMap::new(),
             terminal: false,
             data_terminal: false,

@@ -51,7 +51,7 @@ impl<'a> Observed<'a> {
         let parents = model.models_read().filter_map(|name| self.typed.get(&name));
         let mut needed = vec![model.table.clone(), quarantine_table(&model.table)];
         needed.extend(parents.map(|parent| parent.table.clone()));
-        needed.extend(model.inputs().into_iter().filter_map(|input| match input {
+        needed.extend(model.inputs().iter().filter_map(|input| match input {
             Input::Quarantine(name) => Some(quarantine_table(&self.typed.get(&name)?.table)),
             Input::Model(_) | Input::Source(_) | Input::This | Input::Runs(_) => None,
         }));

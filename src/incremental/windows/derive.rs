@@ -23,13 +23,20 @@ use crate::template::OnChange;
 
 /// Derives what every scan of the model reads. Without evidence that is everything.
 pub(crate) fn reads(model: &TypedModel, typed: &BTreeMap<ModelName, TypedModel>) -> Reads {
-    let scans = scans(model);
+    let plans: Vec<&LogicalPlan> = match model.all_plans() {
+        Ok(plans) => plans.collect(),
+        Err(error) => {
+            tracing::debug!(model = %model.name, %error, "there is no plan");
+            return unproved(&[]);
+        }
+    };
+    let scans = scans(&plans);
     let event_time = model.event_time().filter(|_| model.config.materialized.is_incremental());
     let Some(event_time) = event_time else {
         return unproved(&scans);
     };
     let state = state();
-    let facts: Vec<_> = plans(model).map(|plan| PlanFacts::find(model, plan, event_time, &state)).collect();
+    let facts: Vec<_> = plans.iter().map(|plan| PlanFacts::find(model, plan, event_time, &state)).collect();
     let facts: Vec<PlanFacts> = match facts.into_iter().collect() {
         Ok(facts) => facts,
         Err(error) => {
@@ -55,10 +62,6 @@ fn state() -> SessionState {
     SessionStateBuilder::new_with_default_features().with_config(config).build()
 }
 
-fn plans(model: &TypedModel) -> impl Iterator<Item = &LogicalPlan> {
-    std::iter::once(&model.plan).chain(&model.sliced)
-}
-
 /// A table as it is scanned: once or, where a CTE or a view is used twice, several times.
 struct Scan {
     table: InputTable,
@@ -66,9 +69,9 @@ struct Scan {
 }
 
 /// The scans of all plans of a model, in their order, each name once.
-fn scans(model: &TypedModel) -> Vec<Scan> {
+fn scans(plans: &[&LogicalPlan]) -> Vec<Scan> {
     let mut found: Vec<Scan> = Vec::new();
-    for plan in plans(model) {
+    for plan in plans {
         let visited = plan.apply_with_subqueries(|node| {
             if let LogicalPlan::TableScan(scan) = node
                 && let Some(table) = input_table(scan.source.as_ref())

@@ -66,8 +66,7 @@ fn through(mut steps: Vec<TimeStep>, made: &[TimeStep]) -> Vec<TimeStep> {
 
 /// What a model's event time is made of, if that is another column of its output and nothing else.
 fn made_of(model: &TypedModel, event_time: &str, column: &str) -> Option<Vec<TimeStep>> {
-    let plans = std::iter::once(&model.plan).chain(&model.sliced);
-    let mut found = plans.map(|plan| {
+    let mut found = model.all_plans().ok()?.map(|plan| {
         let schema = plan.schema();
         let [time, column] = [event_time, column].map(|name| {
             let (qualifier, field) = schema.qualified_field_with_unqualified_name(name).ok()?;

@@ -71,7 +71,7 @@ pub(crate) fn scope_of_charts(compiled: &Compiled, charts: &[PlannedChart<'_>], 
                 inputs.insert(Input::Model(chart.model.name.clone()));
             }
             // Whoever reads a view reads what the view reads.
-            false => inputs.extend(chart.model.inputs()),
+            false => inputs.extend(chart.model.inputs().iter().cloned()),
         }
     }
     ObservationScope::of_inputs(&compiled.typed, &inputs, shown)
