@@ -64,6 +64,11 @@ impl Disabled {
         disabled
     }
 
+    /// With what was switched off where it was read.
+    pub(super) fn with(self, unit_tests: BTreeMap<UnitTestName, UnitTest>, resources: Vec<Resource>) -> Self {
+        Self { unit_tests, resources, ..self }
+    }
+
     fn take_tests(&mut self, tests: &mut Vec<DeclaredTest>, declared_on: &TestedNode, column: Option<&str>) {
         self.tests.extend(tests.extract_if(.., |test| !test.is_enabled).map(|test| DisabledTest {
             test,

@@ -83,16 +83,13 @@ fn load_with_faults(
     let files = &files.with_project_files(&|package, node, sink| scopes.of_file(package).render(node, sink), sink);
     let fields = project_fields(files, sink)?;
     let (name, schema) = project_name(&fields, sink)?;
-    dbt_version::check("the project", &fields, sink);
     let folders = ProjectFolders::read(&fields, &name.value, sink);
     let packages = packages_of(files, &name, sink);
     let properties = parsed_properties(files, sources, &scopes, sink);
     let own = PackageFiles { files, properties: &properties.parsed, texts: sources };
     let mut models = models_of(own, &packages, &folders, &schema, sink);
-    folders.warn_of_unmatched(&name.value, &models, sink);
     let Described { sources: mut declared_sources, resources, versions } =
         described(own, &name.value, &mut models, sink);
-    quoting::note(&fields, &properties.parsed, sink);
     declared_sources.configure(&fields, &packages, sink);
     let vars = vars::read_project(&fields, &name.value, sink);
     let target = Target::choose(&fields, request.target.as_deref(), files.profile.as_ref(), sink);
@@ -104,14 +101,12 @@ fn load_with_faults(
     let finished = |vars: BTreeMap<String, Value>| scopes.own.variables(finished_vars(vars, &target, &typed_vars));
     let macro_files = macro_files(&name.value, files, &packages, sources);
     let unit_tests = unit_tests(files, &properties, &models, sources, sink);
-    let mut declared_sources = placed(declared_sources, &models, &target, sink);
-    seeds::enable_read_as_sources(&mut models, declared_sources.tables.values(), sink);
+    let mut declared_sources = placed(declared_sources, &mut models, &target, sink);
     let tests = AllTests { models: &mut models, sources: &mut declared_sources.located, singular: &mut singular_tests };
     let test_folders = ProjectTestFolders { fields: &fields, project: &name.value, packages: &packages };
     tests.configure(test_folders, &properties.parsed, sink);
     // Only now: a disabled model may be described, and its name is taken all the same.
-    let disabled = Disabled::take(&mut models, &mut declared_sources);
-    let disabled = Disabled { unit_tests: unit_tests.disabled, resources: resources.disabled, ..disabled };
+    let disabled = Disabled::take(&mut models, &mut declared_sources).with(unit_tests.disabled, resources.disabled);
     let of_seeds = seeds::settle(files, &mut models, reading.dialect);
     let calls = TestCalls { macro_files: &macro_files, project: &name.value, files: sources };
     generic_test::write_calls(models.values_mut(), declared_sources.located.values_mut(), calls, sink);
@@ -158,6 +153,8 @@ fn models_of(
     for package in packages {
         found.add_all(PackageFiles { files: package.files, ..own }, folders.configs_of(package), sink);
     }
+    // The schema is called like the project.
+    folders.warn_of_unmatched(schema.as_str(), &found.models, sink);
     found.models
 }
 
@@ -174,6 +171,8 @@ fn finished_vars(
 fn project_fields<'a>(files: &'a ProjectFiles, sink: &mut Sink) -> Checked<YamlFields<'a>> {
     let fields = YamlFields::of(&files.project, "the project file", sink)?;
     schema::PROJECT.check(&fields, sink);
+    dbt_version::check("the project", &fields, sink);
+    quoting::note_of_project(&fields, sink);
     Ok(fields)
 }
 
@@ -223,12 +222,13 @@ fn target_path(fields: &YamlFields<'_>, sink: &mut Sink) -> Option<String> {
 /// The sources, also those that the target finds the files of.
 fn placed(
     mut sources: DeclaredSources,
-    models: &BTreeMap<ModelName, Model>,
+    models: &mut BTreeMap<ModelName, Model>,
     target: &Target,
     sink: &mut Sink,
 ) -> DeclaredSources {
     let seeds = models.values().filter(|model| model.kind() == NodeKind::Seed).map(|seed| seed.name.as_str());
     sources.place(&Surroundings { places: target.sources.as_ref(), seeds: &seeds.collect() }, sink);
+    seeds::enable_read_as_sources(models, sources.tables.values(), sink);
     sources
 }
 
@@ -278,6 +278,7 @@ fn described(
         let name = package.name();
         resources.add_analyses(name.as_deref().unwrap_or(project), package.analyses(), sink);
     }
+    quoting::note_of_sources(found.properties, sink);
     let mut unknown = Vec::new();
     for PropertiesFile { package, found, node } in found.properties {
         let Ok(fields) = YamlFields::of(node, "a properties file", sink) else {

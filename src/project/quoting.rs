@@ -7,11 +7,15 @@ use crate::span::Span;
 
 const KEY: &str = "quoting";
 
-/// Says that `quoting` of the project file and of sources does nothing. That of models is among the configs of other engines.
-pub(super) fn note(project: &YamlFields<'_>, properties: &[PropertiesFile<'_>], sink: &mut Sink) {
+/// Says that `quoting` of the project file does nothing. That of models is among the configs of other engines.
+pub(super) fn note_of_project(project: &YamlFields<'_>, sink: &mut Sink) {
     if let Some(place) = key_of(project) {
         say("of the project", place, sink);
     }
+}
+
+/// Says the same of sources, once.
+pub(super) fn note_of_sources(properties: &[PropertiesFile<'_>], sink: &mut Sink) {
     if let Some(place) = properties.iter().find_map(in_sources) {
         say("of sources", place, sink);
     }
