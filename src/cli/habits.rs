@@ -7,7 +7,7 @@ use clap::Command;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::diag::all_of;
-use crate::project::dbt_flags::{IGNORED, IGNORED_WITH_VALUE, OF_ENVIRONMENT, OFF, REFUSED};
+use crate::project::dbt_flags::{IGNORED, IGNORED_WITH_VALUE, OF_ENVIRONMENT, OFF, REFUSED, refused_in};
 
 /// A command line as karat has it, and what to say of what was left out.
 #[derive(Debug)]
@@ -40,8 +40,7 @@ pub(super) fn translate(
         if is_known(command, &kept, name) {
             kept.push(arg);
         } else if let Some((_, instead)) = REFUSED.iter().find(|(refused, _)| *refused == name) {
-            let message = format!("`--{name}` is not available: {instead}\n");
-            return Err(clap::Error::raw(ErrorKind::UnknownArgument, message));
+            return Err(refusal(&format!("--{name}"), instead));
         } else if OFF.contains(&name) {
             continue;
         } else if is_ignored(name) {
@@ -107,22 +106,19 @@ fn sub_command<'a>(command: &'a Command, typed: &[OsString]) -> Option<(usize, &
     words.filter_map(|(index, word)| Some((index, command.find_subcommand(word.to_str()?)?))).next()
 }
 
-/// What changes rows, and no command has, is refused wherever it stands.
+/// What changes rows is refused in the environment too, by commands that build.
 fn refuse_environment(
     args: &[OsString],
     variables: &BTreeMap<String, String>,
     command: &Command,
 ) -> Result<(), clap::Error> {
     let builds = sub_command(command, args).is_some_and(|(_, found)| ["build", "run"].contains(&found.get_name()));
-    let sets = |name: &str| variables.get(name).is_some_and(|value| !value.is_empty() && !is_false(value));
-    for (flag, instead) in REFUSED.into_iter().filter(|(flag, _)| builds && !is_known(command, args, flag)) {
-        let names = ["KARAT_", "DBT_"].map(|prefix| format!("{prefix}{}", flag.to_uppercase()));
-        if let Some(name) = names.iter().find(|name| sets(name)) {
-            let message = format!("`{name}` is not available: {instead}\n");
-            return Err(clap::Error::raw(ErrorKind::UnknownArgument, message));
-        }
-    }
-    Ok(())
+    let mut refused = refused_in(variables).filter(|found| builds && !is_known(command, args, found.flag));
+    refused.next().map_or(Ok(()), |found| Err(refusal(&found.name, found.instead)))
+}
+
+fn refusal(name: &str, instead: &str) -> clap::Error {
+    clap::Error::raw(ErrorKind::UnknownArgument, format!("`{name}` is not available: {instead}\n"))
 }
 
 fn add_environment(args: &mut Vec<OsString>, variables: &BTreeMap<String, String>, command: &Command) {
@@ -156,10 +152,6 @@ fn in_karats_words<'a>(flag: &str, value: &'a str) -> &'a str {
 
 fn is_true(value: &str) -> bool {
     ["1", "true", "t", "yes", "y", "on"].contains(&value.to_ascii_lowercase().as_str())
-}
-
-fn is_false(value: &str) -> bool {
-    ["0", "false", "f", "no", "n", "off"].contains(&value.to_ascii_lowercase().as_str())
 }
 
 /// Whether a flag was typed, in any of its spellings.

@@ -16,8 +16,8 @@ const KEY: &str = "require-dbt-version";
 pub(super) fn check(owner: &str, fields: &YamlFields<'_>, sink: &mut Sink) {
     let Some(node) = fields.get(KEY) else { return };
     let Ok(written) = written_ranges(node, sink) else { return };
-    let Ok(bounds) = sink.check_all(&written, Bound::read) else { return };
-    if bounds.iter().all(Bound::admits_karat) {
+    let Ok(bounds) = sink.check_all(&written, VersionBound::read) else { return };
+    if bounds.iter().all(VersionBound::admits_karat) {
         return;
     }
     let range: Vec<&str> = written.iter().map(|bound| bound.value.as_str()).collect();
@@ -43,7 +43,7 @@ fn written_ranges(node: &Node, sink: &mut Sink) -> Checked<Vec<Spanned<String>>>
 
 /// One end of a range: a comparison and a version.
 #[derive(Debug, PartialEq, Eq)]
-struct Bound {
+struct VersionBound {
     comparison: &'static str,
     version: VersionNumber,
 }
@@ -77,20 +77,20 @@ impl VersionNumber {
     }
 }
 
-impl Bound {
-    fn read(text: &Spanned<String>, sink: &mut Sink) -> Checked<Bound> {
-        Bound::parse(&text.value).ok_or_else(|| {
+impl VersionBound {
+    fn read(text: &Spanned<String>, sink: &mut Sink) -> Checked<VersionBound> {
+        VersionBound::parse(&text.value).ok_or_else(|| {
             let message = format!("`{}` is no range of versions", text.value);
             let diagnostic = Diagnostic::error(Code::InvalidConfig, message).at(text.span);
             sink.error(diagnostic.help(format!("write `{KEY}: [\">=1.8.0\", \"<2.0.0\"]`")))
         })
     }
 
-    fn parse(text: &str) -> Option<Bound> {
+    fn parse(text: &str) -> Option<VersionBound> {
         let comparison = [">=", "<=", "==", ">", "<", "="].into_iter().find(|sign| text.starts_with(sign));
         let comparison = comparison.unwrap_or_default();
         let version = VersionNumber::parse(text.get(comparison.len()..)?.trim())?;
-        Some(Bound { comparison, version })
+        Some(VersionBound { comparison, version })
     }
 
     fn admits_karat(&self) -> bool {
@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn a_range_is_read_as_dbt_reads_it() {
-        let admits = |text: &str| Bound::parse(text).map(|bound| bound.admits_karat());
+        let admits = |text: &str| VersionBound::parse(text).map(|bound| bound.admits_karat());
         for (range, expected) in [
             (">=1.0.0", Some(true)),
             ("<2.0.0", Some(true)),

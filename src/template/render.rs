@@ -93,12 +93,12 @@ pub(super) struct NodeFacts {
     /// The schema of a source; empty for others.
     pub source_name: String,
     pub settings: Settings,
-    pub columns: Vec<ColumnFacts>,
+    pub columns: Vec<NodeColumn>,
 }
 
 /// A column as a properties file describes it.
 #[derive(Debug, Clone)]
-pub(super) struct ColumnFacts {
+pub(super) struct NodeColumn {
     pub name: String,
     pub description: String,
     pub data_type: Option<String>,

@@ -10,7 +10,7 @@ use minijinja::{Error, State, Value};
 use super::adapter::ENGINE;
 use super::column::ColumnClass;
 use super::{Call, CallFailure, Root, bound, relation};
-use crate::template::render::{ColumnFacts, NodeFacts, Render, RenderSubject, TargetNames};
+use crate::template::render::{NodeColumn, NodeFacts, Render, RenderSubject, TargetNames};
 
 /// `target`: where the tables are.
 pub(super) fn target(render: &Render) -> Value {
@@ -108,7 +108,7 @@ fn node_pairs(
 }
 
 /// A column as a node shows it: what stands in its `config` is beside it too.
-fn column_value(column: &ColumnFacts) -> Value {
+fn column_value(column: &NodeColumn) -> Value {
     let config = column.written.get("config");
     let said = |key: &str, unset: fn() -> serde_json::Value| {
         let found = column.written.get(key).or_else(|| config?.get(key)).filter(|value| !value.is_null());

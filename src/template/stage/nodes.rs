@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::name::{NodeKind, SchemaName, TableName};
 use crate::project::{Model, Project, Settings, SourceProperties};
 use crate::span::{SourceFiles, Spanned};
-use crate::template::render::{ColumnFacts, NodeFacts};
+use crate::template::render::{NodeColumn, NodeFacts};
 
 /// All nodes, by dbt's unique ids.
 pub(super) fn of(project: &Project, files: &SourceFiles) -> BTreeMap<String, NodeFacts> {
@@ -37,7 +37,7 @@ fn resource_type(model: &Model) -> &'static str {
 }
 
 fn of_model(model: &Model) -> NodeFacts {
-    let columns = model.columns.iter().map(|column| ColumnFacts {
+    let columns = model.columns.iter().map(|column| NodeColumn {
         name: column.name.value.clone(),
         description: column.description.clone(),
         data_type: column.data_type.as_ref().map(|written| written.value.clone()),
@@ -60,7 +60,7 @@ fn of_model(model: &Model) -> NodeFacts {
 }
 
 fn of_source(name: &TableName, source: &SourceProperties, files: &SourceFiles) -> NodeFacts {
-    let columns = source.columns.iter().map(|column| ColumnFacts {
+    let columns = source.columns.iter().map(|column| NodeColumn {
         name: column.name.clone(),
         description: column.description.clone(),
         data_type: column.data_type.clone(),
