@@ -10,6 +10,16 @@ use std::thread;
 /// their ends.
 pub(crate) const DEEP_STACK: usize = 256 * 1024 * 1024;
 
+/// Does work that plans SQL, on a thread with room for it.
+#[cfg(any(test, feature = "engine"))]
+pub(crate) fn on_a_deep_stack<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    thread::scope(|scope| {
+        let thread = thread::Builder::new().name("karat".to_owned()).stack_size(DEEP_STACK);
+        let thread = thread.spawn_scoped(scope, work).expect("the system can start a thread");
+        thread.join().unwrap_or_else(|panic| resume_unwind(panic))
+    })
+}
+
 /// Threads that can run at once. The system is asked once: it reads the limits of a container from several files.
 pub(crate) fn cores() -> usize {
     static CORES: OnceLock<usize> = OnceLock::new();

@@ -11,7 +11,7 @@ use super::fingerprint::fingerprint;
 use super::inputs_of;
 use super::plans::{MadePlans, Plans};
 use super::schema::what_no_table_holds;
-use super::typed_model::TypedModel;
+use super::typed_model::{TypedModel, scans_of};
 use crate::delta::read_schema;
 use crate::name::{ModelName, TableName};
 use crate::project::ModelConfig;
@@ -32,6 +32,7 @@ impl TypedModel {
             file,
             config,
             inputs: Arc::new(inputs_of(&plan)),
+            scans: Arc::new(scans_of(std::iter::once(&plan))),
             has_sliced_plan: false,
             plans: Plans::made(MadePlans::of(plan)),
             snapshot: None,

@@ -73,7 +73,7 @@ pub(crate) use rewrite::type_name;
 pub(crate) use schema::{ORIGIN, as_stored, check_named, source_schema};
 pub(crate) use snapshot::{DATED, ENDS_AT, ROWS, SnapshotRun, TypedSnapshot, key_name};
 pub(crate) use type_cache::TypeCache;
-pub(crate) use typed_model::{TypedModel, input_table, inputs_of};
+pub(crate) use typed_model::{ScannedTable, TypedModel, input_table, inputs_of};
 pub(crate) use value_size::TooLarge;
 pub(crate) use whole_project::{KnownTypes, Typing};
 pub(crate) use wording::fact_and_remedy;

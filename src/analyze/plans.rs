@@ -1,6 +1,6 @@
 //! The plans of a model: made with it, or later, when somebody needs them of a model that an earlier command has typed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
@@ -10,9 +10,11 @@ use datafusion::logical_expr::LogicalPlan;
 
 use super::foreign::Rewrite;
 use super::functions::Functions;
-use super::{Input, Planner, TypedModel, inputs_of};
+use super::typed_model::scans_of;
+use super::{Planner, ScannedTable, TypedModel};
 use crate::diag::Sink;
 use crate::name::ModelName;
+use crate::parallel::on_a_deep_stack;
 use crate::project::Project;
 use crate::table::Fingerprint;
 use crate::template::Rendered;
@@ -61,7 +63,7 @@ pub(super) struct PlanningInputs {
 pub(super) struct TypedFacts {
     pub schema: SchemaRef,
     pub fingerprint: Fingerprint,
-    pub inputs: BTreeSet<Input>,
+    pub scans: Vec<ScannedTable>,
 }
 
 impl MadePlans {
@@ -70,11 +72,9 @@ impl MadePlans {
         MadePlans { full, sliced: None, names: Vec::new() }
     }
 
-    /// The stored tables and files that they read, through views too.
-    pub fn inputs(&self) -> BTreeSet<Input> {
-        let mut found = inputs_of(&self.full);
-        found.extend(self.sliced.iter().flat_map(inputs_of));
-        found
+    /// What they read, through views too.
+    pub fn scans(&self) -> Vec<ScannedTable> {
+        scans_of(std::iter::once(&self.full).chain(&self.sliced))
     }
 }
 
@@ -106,7 +106,8 @@ impl Plans {
     /// Returns an error if what was kept of the model is not what it is.
     pub fn get(&self) -> Result<&MadePlans> {
         if self.0.made.get().is_none() {
-            self.make_with_views();
+            // Whoever runs plans has a smaller stack than who makes them.
+            on_a_deep_stack(|| self.make_with_views());
         }
         match self.0.made.get_or_init(|| self.0.make()) {
             Ok(made) => Ok(made),

@@ -17,7 +17,7 @@ use crate::name::{ModelName, TableName};
 use crate::project::ModelConfig;
 use crate::span::FileId;
 use crate::table::{Fingerprint, SliceLayout};
-use crate::template::{RelationColumn, RelationColumns, RenderedModel};
+use crate::template::{OnChange, ReferenceName, RelationColumn, RelationColumns, RenderedModel};
 
 /// A model whose SQL was planned and type-checked.
 #[derive(Debug, Clone)]
@@ -29,6 +29,8 @@ pub(crate) struct TypedModel {
     pub plans: Plans,
     /// Whether runs over a range have a plan of their own, because the template asks `is_incremental()`.
     pub has_sliced_plan: bool,
+    /// What its plans read, each reference once, in their order.
+    pub scans: Arc<Vec<ScannedTable>>,
     /// The stored tables and files that it reads, through views too.
     pub inputs: Arc<BTreeSet<Input>>,
     /// How versions are found, if it is a snapshot: the plan for later runs gives those that begin.
@@ -42,13 +44,13 @@ pub(crate) struct TypedModel {
 impl TypedModel {
     /// A model with these plans; `decides` is everything beside its config that decides its rows.
     pub(super) fn new(rendered: &RenderedModel, plans: MadePlans, schema: SchemaRef, decides: &str) -> Self {
-        let facts = TypedFacts { schema, fingerprint: fingerprint(&rendered.config, decides), inputs: plans.inputs() };
+        let facts = TypedFacts { schema, fingerprint: fingerprint(&rendered.config, decides), scans: plans.scans() };
         Self { has_sliced_plan: plans.sliced.is_some(), ..Self::known(rendered, facts, Plans::made(plans)) }
     }
 
     /// A model of which this is known.
     pub(super) fn known(rendered: &RenderedModel, facts: TypedFacts, plans: Plans) -> Self {
-        let TypedFacts { schema, fingerprint, inputs } = facts;
+        let TypedFacts { schema, fingerprint, scans } = facts;
         Self {
             name: rendered.name.clone(),
             table: rendered.table.clone(),
@@ -56,7 +58,8 @@ impl TypedModel {
             config: rendered.config.clone(),
             plans,
             has_sliced_plan: rendered.sliced.is_some(),
-            inputs: Arc::new(inputs),
+            inputs: Arc::new(scans.iter().map(|scan| scan.input.clone()).collect()),
+            scans: Arc::new(scans),
             snapshot: None,
             schema,
             fingerprint,
@@ -70,9 +73,11 @@ impl TypedModel {
 
     /// The same model with other plans, which put out these columns.
     pub(super) fn with_plans(&self, plans: MadePlans, schema: SchemaRef) -> Self {
+        let scans = plans.scans();
         Self {
             has_sliced_plan: plans.sliced.is_some(),
-            inputs: Arc::new(plans.inputs()),
+            inputs: Arc::new(scans.iter().map(|scan| scan.input.clone()).collect()),
+            scans: Arc::new(scans),
             schema,
             plans: Plans::made(plans),
             ..self.clone()
@@ -84,7 +89,7 @@ impl TypedModel {
         TypedFacts {
             schema: Arc::clone(&self.schema),
             fingerprint: self.fingerprint.clone(),
-            inputs: BTreeSet::clone(&self.inputs),
+            scans: Vec::clone(&self.scans),
         }
     }
 
@@ -218,6 +223,44 @@ impl TypedModel {
         let column = self.config.event_time.as_ref()?.value.as_str();
         self.schema.field_with_name(column).is_ok().then_some(column)
     }
+}
+
+/// A table as plans read it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ScannedTable {
+    pub name: ReferenceName,
+    pub input: Input,
+    pub has_event_time: bool,
+    pub on_change: OnChange,
+}
+
+impl From<&InputTable> for ScannedTable {
+    fn from(table: &InputTable) -> ScannedTable {
+        ScannedTable {
+            name: table.name.clone(),
+            input: table.input.clone(),
+            has_event_time: table.event_time.is_some(),
+            on_change: table.on_change,
+        }
+    }
+}
+
+/// What plans read, sub-queries too, each reference once.
+pub(super) fn scans_of<'p>(plans: impl Iterator<Item = &'p LogicalPlan>) -> Vec<ScannedTable> {
+    let mut found: Vec<ScannedTable> = Vec::new();
+    for plan in plans {
+        let visited = plan.apply_with_subqueries(|node| {
+            if let LogicalPlan::TableScan(scan) = node
+                && let Some(table) = input_table(scan.source.as_ref())
+                && !found.iter().any(|other| other.name == table.name && other.input == table.input)
+            {
+                found.push(table.into());
+            }
+            Ok(TreeNodeRecursion::Continue)
+        });
+        visited.expect("looking at scans cannot fail");
+    }
+    found
 }
 
 /// Everything below a plan that is read, sub-queries too.

@@ -15,7 +15,6 @@ mod world;
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
-use std::thread;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser};
@@ -29,7 +28,7 @@ use command::Command;
 use exit::Exit;
 
 use crate::diag::{Code, Diagnostic};
-use crate::parallel::DEEP_STACK;
+use crate::parallel::on_a_deep_stack;
 use crate::pipeline::ArtifactRequest;
 use crate::project::secrets_of;
 use crate::span::SourceFiles;
@@ -140,14 +139,6 @@ pub fn run_to(args: Vec<OsString>, world: World, out: &mut (dyn Write + Send), e
 fn lost(error: &io::Error) -> Diagnostic {
     Diagnostic::error(Code::Storage, format!("the output cannot be written: {error}"))
         .help("make room where it goes, and run the same command again")
-}
-
-fn on_a_deep_stack<T: Send>(work: impl FnOnce() -> T + Send) -> T {
-    thread::scope(|scope| {
-        let thread = thread::Builder::new().name("karat".to_owned()).stack_size(DEEP_STACK);
-        let thread = thread.spawn_scoped(scope, work).expect("the system can start a thread");
-        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    })
 }
 
 /// Help and the version are answers; everything else that clap says is an error in the command line.

@@ -7,17 +7,18 @@ mod key;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use arrow::ipc::convert::{IpcSchemaEncoder, fb_to_schema};
 use arrow::ipc::root_as_schema;
 
-use super::Input;
 use super::plans::TypedFacts;
+use super::{Input, ScannedTable};
 use crate::name::{ModelName, SchemaName, TableName};
 use crate::table::{Packer, Unpacker, decompressed};
+use crate::template::{OnChange, ReferenceName};
 
 pub(in crate::analyze) use key::{KeyedTypes, ModelKey};
 
@@ -76,43 +77,63 @@ impl TypeCache {
 
     /// Keeps what is known of a model, if it can be written down.
     pub(super) fn keep(&mut self, key: ModelKey, facts: TypedFacts) {
-        let can_be_named = |input: &Input| matches!(input, Input::Model(_) | Input::Source(_) | Input::This);
-        if facts.inputs.iter().all(can_be_named) {
+        let can_be_named = |scan: &ScannedTable| matches!(scan.input, Input::Model(_) | Input::Source(_) | Input::This);
+        if facts.scans.iter().all(can_be_named) {
             self.kept.insert(key, facts);
         }
     }
 }
 
 fn pack(packer: &mut Packer, facts: &TypedFacts) {
-    let TypedFacts { schema, fingerprint, inputs } = facts;
+    let TypedFacts { schema, fingerprint, scans } = facts;
     packer.bytes(IpcSchemaEncoder::new().schema_to_fb(schema).finished_data());
     packer.text(fingerprint);
-    packer.many(inputs.iter(), |packer, input| match input {
-        Input::Model(name) => {
-            packer.number(0);
-            packer.text(name.as_str());
+    packer.many(scans.iter(), |packer, scan| {
+        let ScannedTable { name, input, has_event_time, on_change } = scan;
+        pack_table(packer, &name.table);
+        packer.number(name.nth.into());
+        match input {
+            Input::Model(name) => {
+                packer.number(0);
+                packer.text(name.as_str());
+            }
+            Input::Source(name) => {
+                packer.number(1);
+                pack_table(packer, name);
+            }
+            // The others were never kept.
+            Input::This | Input::Quarantine(_) | Input::Runs(_) => packer.number(2),
         }
-        Input::Source(name) => {
-            packer.number(1);
-            packer.text(name.schema.as_str());
-            packer.text(&name.table);
-        }
-        // The others were never kept.
-        Input::This | Input::Quarantine(_) | Input::Runs(_) => packer.number(2),
+        packer.flag(*has_event_time);
+        packer.flag(*on_change == OnChange::Rebuild);
     });
+}
+
+fn pack_table(packer: &mut Packer, table: &TableName) {
+    packer.text(table.schema.as_str());
+    packer.text(&table.table);
 }
 
 fn unpacked(from: &mut Unpacker<'_>) -> Option<TypedFacts> {
     let schema: SchemaRef = Arc::new(fb_to_schema(root_as_schema(from.bytes()?).ok()?));
     let fingerprint = from.text()?.into();
-    let inputs: BTreeSet<Input> = from.many(|from| match from.number()? {
-        0 => Some(Input::Model(ModelName::parse(from.text()?).ok()?)),
-        1 => {
-            let schema = SchemaName::parse(from.text()?).ok()?;
-            Some(Input::Source(TableName { schema, table: from.text()?.to_owned() }))
-        }
-        2 => Some(Input::This),
-        _ => None,
+    let scans = from.many(|from| {
+        let table = unpacked_table(from)?;
+        let name = ReferenceName { table, nth: u32::try_from(from.number()?).ok()? };
+        let input = match from.number()? {
+            0 => Input::Model(ModelName::parse(from.text()?).ok()?),
+            1 => Input::Source(unpacked_table(from)?),
+            2 => Input::This,
+            _ => return None,
+        };
+        let has_event_time = from.flag()?;
+        let on_change = if from.flag()? { OnChange::Rebuild } else { OnChange::Ignore };
+        Some(ScannedTable { name, input, has_event_time, on_change })
     })?;
-    Some(TypedFacts { schema, fingerprint, inputs })
+    Some(TypedFacts { schema, fingerprint, scans })
+}
+
+fn unpacked_table(from: &mut Unpacker<'_>) -> Option<TableName> {
+    let schema = SchemaName::parse(from.text()?).ok()?;
+    Some(TableName { schema, table: from.text()?.to_owned() })
 }

@@ -15,7 +15,7 @@ use super::time_constraint::{ProofGap, Remedy, TimeConstraint};
 use super::words::{declaration, formula};
 use super::{NullTime, Read, ReadClass, Reads};
 use crate::analyze::lineage::TimeStep;
-use crate::analyze::{Input, InputTable, TypedModel, input_table, plan_options};
+use crate::analyze::{Input, InputTable, ScannedTable, TypedModel, input_table, plan_options};
 use crate::day::{Grain, Window};
 use crate::incremental::reach::Reach;
 use crate::name::ModelName;
@@ -23,25 +23,25 @@ use crate::template::OnChange;
 
 /// Derives what every scan of the model reads. Without evidence that is everything.
 pub(crate) fn reads(model: &TypedModel, typed: &BTreeMap<ModelName, TypedModel>) -> Reads {
+    let event_time = model.event_time().filter(|_| model.config.materialized.is_incremental());
+    let Some(event_time) = event_time else {
+        return unproved(model);
+    };
     let plans: Vec<&LogicalPlan> = match model.all_plans() {
         Ok(plans) => plans.collect(),
         Err(error) => {
             tracing::debug!(model = %model.name, %error, "there is no plan");
-            return unproved(&[]);
+            return unproved(model);
         }
     };
     let scans = scans(&plans);
-    let event_time = model.event_time().filter(|_| model.config.materialized.is_incremental());
-    let Some(event_time) = event_time else {
-        return unproved(&scans);
-    };
     let state = state();
     let facts: Vec<_> = plans.iter().map(|plan| PlanFacts::find(model, plan, event_time, &state)).collect();
     let facts: Vec<PlanFacts> = match facts.into_iter().collect() {
         Ok(facts) => facts,
         Err(error) => {
             tracing::debug!(model = %model.name, %error, "the optimizer does not take the plan");
-            return unproved(&scans);
+            return unproved(model);
         }
     };
     let grain = model.config.batch_size;
@@ -53,8 +53,9 @@ pub(crate) fn reads(model: &TypedModel, typed: &BTreeMap<ModelName, TypedModel>)
     Reads { scans: reads, makes_times: facts.iter().any(|facts| facts.makes_times) }
 }
 
-fn unproved(scans: &[Scan]) -> Reads {
-    Reads { scans: scans.iter().map(|scan| unknown(&scan.table, None)).collect(), makes_times: true }
+fn unproved(model: &TypedModel) -> Reads {
+    let scans = model.scans.iter().filter(|scan| scan.input != Input::This);
+    Reads { scans: scans.cloned().map(unread).collect(), makes_times: true }
 }
 
 fn state() -> SessionState {
@@ -89,19 +90,25 @@ fn scans(plans: &[&LogicalPlan]) -> Vec<Scan> {
     found
 }
 
-fn unknown(table: &InputTable, gap: Option<&ProofGap>) -> Read {
+/// What a scan reads of which nothing is known.
+fn unread(scan: ScannedTable) -> Read {
+    let ScannedTable { name, input, has_event_time, on_change } = scan;
     Read {
-        scan: table.name.clone(),
-        input: table.input.clone(),
-        class: if table.event_time.is_some() { ReadClass::Unbounded } else { ReadClass::Dimension },
+        scan: name,
+        input,
+        class: if has_event_time { ReadClass::Unbounded } else { ReadClass::Dimension },
         reach: Reach::Everything,
         timeless: NullTime::Anything,
         proved: None,
         declared: None,
         evidence: String::new(),
-        on_change: table.on_change,
-        blocker: gap.map(|gap| gap.explain(table)),
+        on_change,
+        blocker: None,
     }
+}
+
+fn unknown(table: &InputTable, gap: Option<&ProofGap>) -> Read {
+    Read { blocker: gap.map(|gap| gap.explain(table)), ..unread(table.into()) }
 }
 
 fn read(scan: &Scan, facts: &[PlanFacts], grain: Grain, typed: &BTreeMap<ModelName, TypedModel>) -> Read {
