@@ -76,7 +76,7 @@ pub(super) fn declare(
             let Ok(fields) = YamlFields::of(table, "an item of `tables`", sink) else { continue };
             schema::TABLE.check(&fields, sink);
             check_config(&fields, sink);
-            if sources.keep(&source, &fields, sink) == Kept::Disabled {
+            if sources.keep(&source, &fields, sink) == SourceState::Disabled {
                 // Nothing is read of it.
             } else if fields.get("location").is_none() {
                 sources.unplaced.push(UnplacedTable { group: group.clone(), node: table.clone() });
@@ -98,25 +98,25 @@ fn check_config(fields: &YamlFields<'_>, sink: &mut Sink) {
 
 /// Whether a table is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kept {
+enum SourceState {
     Enabled,
     Disabled,
 }
 
 impl DeclaredSources {
     /// Keeps a table as it was written, the first of a name: a second one is an error elsewhere.
-    fn keep(&mut self, source: &SourceOfTables<'_>, table: &YamlFields<'_>, sink: &mut Sink) -> Kept {
-        let Ok(name) = table.name("a source table", &mut Sink::default()) else { return Kept::Enabled };
-        let Ok(schema) = SchemaName::parse(&source.name.value) else { return Kept::Enabled };
+    fn keep(&mut self, source: &SourceOfTables<'_>, table: &YamlFields<'_>, sink: &mut Sink) -> SourceState {
+        let Ok(name) = table.name("a source table", &mut Sink::default()) else { return SourceState::Enabled };
+        let Ok(schema) = SchemaName::parse(&source.name.value) else { return SourceState::Enabled };
         let mut properties = SourceProperties::read(source, table, &name);
         properties.freshness.add(table, sink);
         let name = TableName { schema, table: name.value };
         if properties.is_disabled() {
             self.disabled.insert(name, properties);
-            return Kept::Disabled;
+            return SourceState::Disabled;
         }
         self.properties.entry(name).or_insert(properties);
-        Kept::Enabled
+        SourceState::Enabled
     }
 
     /// Adds what project files say of sources, and takes out those that they switch off.
