@@ -70,18 +70,33 @@ impl ColumnType {
             None => (lower.as_str(), None),
         };
         match (word, arguments) {
-            ("text" | "string" | "varchar" | "character varying" | "char", None) => Some(ColumnType::Text),
-            ("varchar" | "character varying" | "char", Some(length)) => {
-                length.trim().parse::<u32>().ok().map(|_| ColumnType::Text)
+            (
+                "text" | "string" | "varchar" | "nvarchar" | "character varying" | "character" | "char" | "bpchar",
+                None,
+            ) => Some(ColumnType::Text),
+            ("text" | "string" | "varchar" | "nvarchar" | "character varying" | "character" | "char", Some(length)) => {
+                let is_length = length.trim() == "max" || length.trim().parse::<u32>().is_ok();
+                is_length.then_some(ColumnType::Text)
             }
-            ("integer" | "bigint" | "int" | "smallint" | "int4" | "int8" | "int64", None) => Some(ColumnType::Integer),
-            ("float" | "double" | "double precision" | "real" | "float4" | "float8" | "float64", None) => {
+            (
+                "integer" | "bigint" | "int" | "smallint" | "tinyint" | "byteint" | "long" | "int2" | "int4" | "int8"
+                | "int16" | "int32" | "int64",
+                None,
+            ) => Some(ColumnType::Integer),
+            ("float" | "double" | "double precision" | "real" | "float4" | "float8" | "float32" | "float64", None) => {
                 Some(ColumnType::Float)
             }
             ("boolean" | "bool", None) => Some(ColumnType::Boolean),
             ("date", None) => Some(ColumnType::Date),
-            ("timestamp" | "timestamp without time zone" | "datetime", None) => Some(ColumnType::Timestamp),
-            ("decimal" | "numeric", Some(arguments)) => decimal(arguments),
+            ("timestamp" | "timestamp without time zone" | "timestamp_ntz" | "timestampntz" | "datetime", None) => {
+                Some(ColumnType::Timestamp)
+            }
+            // More digits of a second than six are none that a table holds: values that have them do not convert.
+            ("timestamp" | "timestamp_ntz" | "datetime", Some(digits)) => {
+                digits.trim().parse::<u8>().ok().filter(|digits| *digits <= 9).map(|_| ColumnType::Timestamp)
+            }
+            ("decimal" | "numeric" | "number" | "dec", Some(arguments)) => decimal(arguments),
+            ("hugeint", None) => Some(ColumnType::Decimal { precision: 38, scale: 0 }),
             _ => None,
         }
     }
@@ -89,7 +104,7 @@ impl ColumnType {
 
 /// Precision and scale, as they fit 128 bits.
 fn decimal(arguments: &str) -> Option<ColumnType> {
-    let (precision, scale) = arguments.split_once(',')?;
+    let (precision, scale) = arguments.split_once(',').unwrap_or((arguments, "0"));
     let precision: u8 = precision.trim().parse().ok().filter(|precision| (1..=38).contains(precision))?;
     let scale: i8 = scale.trim().parse().ok().filter(|scale| *scale >= 0)?;
     (scale.unsigned_abs() <= precision).then_some(ColumnType::Decimal { precision, scale })
@@ -106,8 +121,20 @@ mod tests {
         }
         assert_eq!(ColumnType::parse("VARCHAR(20)"), Some(ColumnType::Text));
         assert_eq!(ColumnType::parse("numeric(10,2)"), Some(ColumnType::Decimal { precision: 10, scale: 2 }));
-        for wrong in ["", "decimal", "decimal(0,0)", "decimal(39,1)", "decimal(3,4)", "decimal(3,-1)", "blob", "date("]
-        {
+        assert_eq!(ColumnType::parse("NUMBER(38)"), Some(ColumnType::Decimal { precision: 38, scale: 0 }));
+        assert_eq!(ColumnType::parse("timestamp_ntz(9)"), Some(ColumnType::Timestamp));
+        for wrong in [
+            "",
+            "decimal",
+            "timestamptz",
+            "varchar(x)",
+            "decimal(0,0)",
+            "decimal(39,1)",
+            "decimal(3,4)",
+            "decimal(3,-1)",
+            "blob",
+            "date(",
+        ] {
             assert_eq!(ColumnType::parse(wrong), None, "{wrong}");
         }
     }

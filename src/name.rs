@@ -91,6 +91,20 @@ name_type! {
     }
 }
 
+impl ModelName {
+    /// The name that stands for one that is none here, as dbt permits: `_` for dots, dashes and all else that is neither a letter nor a
+    /// digit.
+    pub fn standing_for(text: &str) -> Result<ModelName, InvalidName> {
+        let plain: String =
+            text.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' }).collect();
+        // Of letters of other alphabets nothing would be left.
+        match text.is_ascii() {
+            true => ModelName::parse(&plain),
+            false => ModelName::parse(text),
+        }
+    }
+}
+
 /// What a project consists of, in dbt's words. In the order in which a graph puts nodes that wait for nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum NodeKind {

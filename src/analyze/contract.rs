@@ -179,9 +179,7 @@ impl PromisedColumn<'_> {
             Some(_) if *found == DataType::Null => true,
             Some(PromisedType::AnyDecimal) => found.is_decimal(),
             Some(PromisedType::AnyWholeNumber) => found.is_integer(),
-            Some(PromisedType::Exactly(promised)) => {
-                promised.is_integer() && found.is_integer() || plain(promised) == plain(found)
-            }
+            Some(PromisedType::Exactly(promised)) => agree(promised, found),
         }
     }
 
@@ -189,11 +187,21 @@ impl PromisedColumn<'_> {
     fn cast_of(&self, found: &DataType) -> Option<DataType> {
         match &self.data_type {
             Some(PromisedType::Exactly(promised)) if promised != found => {
-                let is_cast = *found == DataType::Null || promised.is_integer() && found.is_integer();
+                let is_cast = *found == DataType::Null || agree(promised, found) && plain(promised) != plain(found);
                 is_cast.then(|| promised.clone())
             }
             _ => None,
         }
+    }
+}
+
+/// Whether types are the same, but for the width of integers.
+fn agree(promised: &DataType, found: &DataType) -> bool {
+    match (promised, found) {
+        (DataType::List(promised), DataType::List(found) | DataType::LargeList(found)) => {
+            agree(promised.data_type(), found.data_type())
+        }
+        _ => promised.is_integer() && found.is_integer() || plain(promised) == plain(found),
     }
 }
 

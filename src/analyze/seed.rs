@@ -29,6 +29,9 @@ pub(super) fn seed_model(rendered: &RenderedModel, model: &Model, seed: &Seed, s
                 .expect_err("a fault is there"));
         }
     };
+    for fault in &rows.passed_over {
+        sink.warn(fault.clone().located(model.file, &seed.text));
+    }
     // Before the rows move into the plan. Inferred types belong to it: another karat may infer others.
     let decides = decides(seed, &rows);
     let whole = Span::new(model.file, 0..0);
@@ -39,7 +42,7 @@ pub(super) fn seed_model(rendered: &RenderedModel, model: &Model, seed: &Seed, s
 }
 
 fn scan(rendered: &RenderedModel, rows: SeedRows) -> datafusion::common::Result<LogicalPlan> {
-    let SeedRows { schema, batches } = rows;
+    let SeedRows { schema, batches, .. } = rows;
     let table = MemTable::try_new(schema, vec![batches])?;
     let name = TableReference::partial(rendered.table.schema.as_str(), rendered.table.table.as_str());
     LogicalPlanBuilder::scan(name, provider_as_source(Arc::new(table)), None)?.build()

@@ -102,7 +102,7 @@ impl TestSubject<'_> {
         match self {
             TestSubject::Model(model) => TestedTable::of_model(model),
             TestSubject::Source(name) => {
-                let package = project.source_properties.get(name).map_or(&project.name.value, |found| &found.package);
+                let package = project.package_of_source(name);
                 TestedTable::of_source(package, name.schema.as_str(), &name.table)
             }
         }
@@ -134,6 +134,8 @@ pub(super) fn generic<'a>(
     let written = Written::Mapping(&declared.test.config);
     let mut code = declared.code(inputs);
     code.depends_on.macros.extend(macros.of_test(&identity.kind, identity.namespace.as_deref(), package));
+    // dbt writes the table that is tested as a call of this macro, which the project may have too.
+    code.depends_on.macros.extend(macros.called_in("{{ get_where_subquery() }}", package));
     let shortened = (identity.short_name != identity.name).then(|| Value::from(identity.short_name.as_str()));
     let alias = written.get("alias").and_then(Value::as_str).unwrap_or(&identity.short_name).to_owned();
     NodeView {
@@ -236,9 +238,7 @@ impl<'a> ManifestTest<'a> {
     fn package(&self, project: &'a Project) -> &'a str {
         match &self.subject {
             TestSubject::Model(model) => &model.package,
-            TestSubject::Source(name) => {
-                project.source_properties.get(name).map_or(&project.name.value, |found| &found.package)
-            }
+            TestSubject::Source(name) => project.package_of_source(name),
         }
     }
 

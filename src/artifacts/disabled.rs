@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::call_scan::KnownMacros;
 use super::manifest::ManifestInputs;
+use super::sources::source;
 use super::{data_tests, models, resources, unit_tests};
 use crate::project::ResourceKind;
 
@@ -25,6 +26,10 @@ pub(super) fn disabled(
     let by_themselves = project.models.values().filter(|model| inputs.rendered.outline(&model.name).is_none());
     for model in project.disabled.models.values().chain(by_themselves) {
         let node = models::disabled(inputs, model, names);
+        listed.add(&node.unique_id, &node)?;
+    }
+    for (name, found) in &project.disabled.sources {
+        let node = source(inputs, name, found);
         listed.add(&node.unique_id, &node)?;
     }
     let mut tests = Vec::new();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
 
-use crate::template::DBT_VERSION;
+use crate::project::DBT_VERSION;
 
 /// The command that artifacts are written by.
 #[derive(Debug, Clone)]

@@ -1,7 +1,7 @@
 //! dbt's unique ids of what is no test: `model.shop.orders`, `source.shop.raw.orders`.
 
 use crate::name::{ModelName, TableName};
-use crate::project::{Model, Project};
+use crate::project::{Model, Project, model_named};
 use crate::template::{Reference, ReferenceTarget};
 
 /// The ids of a project's nodes.
@@ -31,7 +31,7 @@ impl<'a> NodeIds<'a> {
 
     /// What `ref('name')` or `ref('name', version=…)` finds.
     pub(super) fn referred(self, name: &str, number: Option<&str>) -> Option<&'a Model> {
-        let plain = ModelName::parse(name).ok().and_then(|name| self.project.models.get(&name));
+        let plain = model_named(&self.project.models, name).and_then(|name| self.project.models.get(&name));
         if let Some(model) = plain.filter(|model| model.version.is_none()) {
             return Some(model);
         }
@@ -46,7 +46,7 @@ impl<'a> NodeIds<'a> {
     }
 
     pub fn of_source(self, name: &TableName) -> String {
-        let package = self.project.source_properties.get(name).map_or(&self.project.name.value, |found| &found.package);
+        let package = self.project.package_of_source(name);
         format!("source.{package}.{}.{}", name.schema, name.table)
     }
 

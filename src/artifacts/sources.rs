@@ -137,7 +137,7 @@ pub(super) fn source<'a>(
         description: &found.description,
         columns: ColumnViews(columns.collect()),
         config: json!({
-            "enabled": true, "event_time": text("event_time"), "freshness": freshness,
+            "enabled": !found.is_disabled(), "event_time": text("event_time"), "freshness": freshness,
             "loaded_at_field": loaded_at_field, "loaded_at_query": loaded_at_query, "meta": meta, "tags": tags,
         }),
         freshness,

@@ -15,7 +15,7 @@ use crate::analyze::{Input, Planner, TypedModel};
 use crate::diag::{Checked, Code, Diagnostic, Sink, nearest};
 use crate::name::{ModelName, TableName};
 use crate::parallel::in_parallel;
-use crate::project::{DeclaredTest, Project, TestKey, TestRule, TestStorage};
+use crate::project::{DeclaredTest, Project, TestKey, TestRule, TestStorage, model_named};
 use crate::select::{TestKind, TestOrigin};
 use crate::span::{FileId, Span};
 use crate::template::{ReferenceTarget, RenderedSql};
@@ -430,8 +430,8 @@ fn referred<'a>(to: &Value, guarded: Guarded<'a>) -> Result<Option<&'a TypedMode
     let inner = text.trim_start_matches("{{").trim_end_matches("}}").trim();
     let name = inner.strip_prefix("ref(").and_then(|rest| rest.strip_suffix(')')).unwrap_or(inner);
     // dbt writes `ref('x')`, and some write the bare name or a template around it.
-    let name = ModelName::parse(name.trim_matches(['\'', '"', ' ']));
-    let name = name.map_err(|_| format!("`to` names no model: `{text}`"))?;
+    let name = model_named(&guarded.project.models, name.trim_matches(['\'', '"', ' ']));
+    let name = name.ok_or_else(|| format!("`to` names no model: `{text}`"))?;
     match guarded.typed.get(&name) {
         Some(model) => Ok(Some(model)),
         None if guarded.order.contains(&name) => Ok(None),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use datafusion::logical_expr::LogicalPlan;
 
 use crate::analyze::TypedModel;
+use crate::name::SchemaName;
 use crate::project::{TestKey, TestStorage};
 
 /// Whether a test keeps them if its config says nothing of it: `--store-failures`.
@@ -18,6 +19,8 @@ pub(crate) struct StoringTests {
     pub by_default: StoredByDefault,
     /// dbt's names of the tables, where no config names them.
     pub aliases: BTreeMap<TestKey, String>,
+    /// What a macro of the project makes of the schemas that tests name.
+    pub schemas: BTreeMap<String, SchemaName>,
 }
 
 impl StoringTests {
@@ -27,7 +30,7 @@ impl StoringTests {
             return None;
         }
         let usual = self.aliases.get(key).or(storage.alias.as_ref())?;
-        let rows = TypedModel::of_failing_rows(storage.table(usual), rows.clone(), key.span.file);
+        let rows = TypedModel::of_failing_rows(storage.table(usual, &self.schemas), rows.clone(), key.span.file);
         Some(Arc::new(rows))
     }
 }

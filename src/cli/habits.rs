@@ -7,7 +7,7 @@ use clap::Command;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::diag::all_of;
-use crate::project::dbt_flags::{IGNORED, IGNORED_WITH_VALUE, OF_ENVIRONMENT, OFF, REFUSED};
+use crate::project::dbt_flags::{IGNORED, IGNORED_WITH_VALUE, OF_ENVIRONMENT, OFF, REFUSED, refused_in};
 
 /// A command line as karat has it, and what to say of what was left out.
 #[derive(Debug)]
@@ -40,8 +40,7 @@ pub(super) fn translate(
         if is_known(command, &kept, name) {
             kept.push(arg);
         } else if let Some((_, instead)) = REFUSED.iter().find(|(refused, _)| *refused == name) {
-            let message = format!("`--{name}` is not available: {instead}\n");
-            return Err(clap::Error::raw(ErrorKind::UnknownArgument, message));
+            return Err(refusal(&format!("--{name}"), instead));
         } else if OFF.contains(&name) {
             continue;
         } else if is_ignored(name) {
@@ -55,6 +54,7 @@ pub(super) fn translate(
             kept.push(arg);
         }
     }
+    refuse_environment(&kept, variables, command)?;
     add_environment(&mut kept, variables, command);
     let note = (!left_out.is_empty()).then(|| note(&left_out));
     let command = sub_command(command, &kept).map_or_else(String::new, |(_, found)| found.get_name().to_owned());
@@ -104,6 +104,21 @@ fn is_known(command: &Command, typed: &[OsString], name: &str) -> bool {
 fn sub_command<'a>(command: &'a Command, typed: &[OsString]) -> Option<(usize, &'a Command)> {
     let words = typed.iter().enumerate().skip(1);
     words.filter_map(|(index, word)| Some((index, command.find_subcommand(word.to_str()?)?))).next()
+}
+
+/// What changes rows is refused in the environment too, by commands that build.
+fn refuse_environment(
+    args: &[OsString],
+    variables: &BTreeMap<String, String>,
+    command: &Command,
+) -> Result<(), clap::Error> {
+    let builds = sub_command(command, args).is_some_and(|(_, found)| ["build", "run"].contains(&found.get_name()));
+    let mut refused = refused_in(variables).filter(|found| builds && !is_known(command, args, found.flag));
+    refused.next().map_or(Ok(()), |found| Err(refusal(&found.name, found.instead)))
+}
+
+fn refusal(name: &str, instead: &str) -> clap::Error {
+    clap::Error::raw(ErrorKind::UnknownArgument, format!("`{name}` is not available: {instead}\n"))
 }
 
 fn add_environment(args: &mut Vec<OsString>, variables: &BTreeMap<String, String>, command: &Command) {
@@ -180,6 +195,11 @@ mod tests {
         let args = ["karat", "test", "--empty"].map(OsString::from).to_vec();
         let error = translate(args, &BTreeMap::new(), &CommandLine::complete()).unwrap_err();
         assert!(error.to_string().contains("karat compile"), "{error}");
+        let sample = BTreeMap::from([("DBT_SAMPLE".to_owned(), "3 days".to_owned())]);
+        let translated =
+            |line: [&str; 2]| translate(line.map(OsString::from).to_vec(), &sample, &CommandLine::complete());
+        assert!(translated(["karat", "run"]).unwrap_err().to_string().contains("`DBT_SAMPLE` is not available"));
+        assert!(translated(["karat", "ls"]).is_ok());
     }
 
     #[test]

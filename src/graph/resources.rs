@@ -75,7 +75,7 @@ impl Declared<'_> {
                 self.tables.get(&ReferenceTarget::Source(written.value.source()?)).or_else(|| {
                     // A source without files of its own is a seed, or a model's table.
                     let table = self.project.tables.get(&written.value.source()?)?;
-                    let model = ModelName::parse(&table.identifier).ok()?;
+                    let model = self.project.referred(&table.identifier, None)?;
                     self.tables.get(&ReferenceTarget::Model(model))
                 })
             }

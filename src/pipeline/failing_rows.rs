@@ -6,10 +6,11 @@ use super::load::{Compiled, plan_checks};
 use super::query::Query;
 use super::test_texts::TestTexts;
 use crate::artifacts::{each_test, test_aliases};
-use crate::check::StoredByDefault;
-use crate::diag::{Diagnostic, Sink};
-use crate::name::TableName;
-use crate::project::{Project, TestKey, TestStorage};
+use crate::check::{StoredByDefault, TestText};
+use crate::diag::{Checked, Diagnostic, Sink};
+use crate::name::{SchemaName, TableName};
+use crate::project::{AUDIT_SCHEMA, Project, TestKey, TestStorage};
+use crate::template::{TextInputs, test_schemas};
 
 /// The tables for failing rows that the data tests of a project have, if they store any. Tests of models that have errors
 /// keep theirs.
@@ -29,9 +30,28 @@ pub(super) fn tables_of_tests(compiled: &Compiled) -> Result<BTreeSet<TableName>
     for text in &texts {
         storages.insert(text.key(), &text.storage);
     }
+    let Ok(schemas) = compiled.schemas_of_tests(&texts, &mut sink) else { return Err(sink.take()) };
     let unsaid = TestStorage::default();
-    let table = |(key, usual): (TestKey, String)| storages.get(&key).copied().unwrap_or(&unsaid).table(&usual);
+    let storage = |key: &TestKey| storages.get(key).copied().unwrap_or(&unsaid);
+    let table = |(key, usual): (TestKey, String)| storage(&key).table(&usual, &schemas);
     Ok(test_aliases(project).into_iter().map(table).collect())
+}
+
+/// What the project's own macro makes of the schemas that data tests name.
+///
+/// # Errors
+///
+/// Returns an error if the macro fails.
+pub(super) fn schemas_of_tests(
+    inputs: TextInputs<'_>,
+    texts: &[TestText],
+    sink: &mut Sink,
+) -> Checked<BTreeMap<String, SchemaName>> {
+    let mut written: BTreeSet<String> = [AUDIT_SCHEMA.to_owned()].into();
+    let declared = storages(inputs.project).into_values();
+    let said = declared.chain(texts.iter().map(|text| &text.storage));
+    written.extend(said.map(|storage| storage.written_schema().as_str().to_owned()));
+    test_schemas(inputs, &written, sink)
 }
 
 fn storages(project: &Project) -> BTreeMap<TestKey, &TestStorage> {

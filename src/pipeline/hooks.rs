@@ -133,7 +133,7 @@ fn planned(
         .iter()
         .zip(&ids)
         .map(|(hook, file)| HookTemplate {
-            text: TextFile { file: *file, package: hook.package },
+            text: TextFile::plain(*file, hook.package),
             model: hook.model,
             at: hook.text.span,
         })

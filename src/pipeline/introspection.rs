@@ -155,6 +155,9 @@ impl ProjectQuery<'_> {
         let mut sink = Sink::default();
         let planned = self.planner.query(&sql, file, self.typed, &mut sink);
         let plan = planned.map_err(|_| {
+            if query.sql.to_lowercase().contains("information_schema") {
+                return asks_the_catalog();
+            }
             // A source is no table of the plan, and so the first to be missing.
             if self.project.sources.keys().any(|source| query.sql.contains(&source.to_string())) {
                 return reads_files();
@@ -199,6 +202,19 @@ fn reads_files() -> Refusal {
         message: "the query reads rows that come from files, and the SQL of a model must not depend on them".to_owned(),
         help: Some(
             "list the values with `var()`, in a seed or in the model, or compute them in SQL with a join".to_owned(),
+        ),
+    }
+}
+
+fn asks_the_catalog() -> Refusal {
+    Refusal {
+        message: "the query reads `information_schema`, which lists what a database holds: a lake has none, and the SQL of a model must not \
+                  depend on which tables are there"
+            .to_owned(),
+        help: Some(
+            "name the models, `[ref('a'), ref('b')]`, or find them in `graph.nodes`; `adapter.get_columns_in_relation(ref('a'))` has \
+             their columns"
+                .to_owned(),
         ),
     }
 }

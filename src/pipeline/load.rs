@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::artifacts::ArtifactRequest;
 use super::charts::chart_faults;
-use super::failing_rows::tables_of_tests;
+use super::failing_rows::{schemas_of_tests, tables_of_tests};
 use super::faults::Faults;
 use super::hooks::plan_hooks;
 use super::introspection::{Introspection, answer};
@@ -18,12 +18,12 @@ use crate::analyze::{KnownTypes, Planner, TypedModel, Typing, quarantine_table};
 use crate::artifacts::test_aliases;
 use crate::catalog::{CatalogSource, OtherTarget};
 use crate::check::{
-    self, Guarded, Guards, HooksOfModels, PlannedTests, StoredByDefault, StoringTests, plan_constraints,
+    self, Guarded, Guards, HooksOfModels, PlannedTests, StoredByDefault, StoringTests, TestText, plan_constraints,
 };
 use crate::diag::{Checked, Code, Diagnostic, Sink};
 use crate::graph::{self, Dag};
 use crate::host::Host;
-use crate::name::{ModelName, TableName};
+use crate::name::{ModelName, SchemaName, TableName};
 use crate::project::{
     self, LakeLocation, LoadRequest, PROJECT_FILE_NAMES, Profile, Project, SELECTORS, yaml_without_places,
 };
@@ -265,6 +265,17 @@ impl Compiled {
         test_texts(self.loaded.text_inputs(&self.loaded.files, &answers), &self.typed, sink)
     }
 
+    /// What the project's own macro makes of the schemas that data tests name.
+    pub(super) fn schemas_of_tests(
+        &self,
+        texts: &[TestText],
+        sink: &mut Sink,
+    ) -> Checked<BTreeMap<String, SchemaName>> {
+        let planner = self.planner();
+        let answers = |question: &Question| self.answer(&planner, question);
+        schemas_of_tests(self.loaded.text_inputs(&self.loaded.files, &answers), texts, sink)
+    }
+
     /// The tables that the models write. Models with errors keep theirs.
     pub fn tables_of_models(&self) -> BTreeSet<TableName> {
         let mut tables: BTreeSet<TableName> = self.typed.values().flat_map(TypedModel::written_tables).collect();
@@ -397,12 +408,14 @@ pub(crate) fn plan_checks(compiled: &Compiled, by_default: StoredByDefault, sink
     let order: Vec<ModelName> = dag.models().cloned().collect();
     let answers = |question: &Question| answer(project, &planner, typed, question);
     let TestTexts { texts, broken } = test_texts(loaded.text_inputs(files, &answers), typed, sink)?;
-    let storing = StoringTests { by_default, aliases: test_aliases(project) };
+    let inputs = loaded.text_inputs(files, &answers);
+    let schemas = schemas_of_tests(inputs, &texts, sink)?;
+    let storing = StoringTests { by_default, aliases: test_aliases(project), schemas };
     let now = compiled.loaded.host().logical_time();
     let guarded = Guarded { project, planner: &planner, typed, order: &order, storing: &storing, now };
     let mut said = Sink::default();
     let mut tests = check::plan_all(guarded, &texts, &mut said);
-    if let Some(texts) = traced_texts(loaded.text_inputs(files, &answers), &texts, &tests.broken) {
+    if let Some(texts) = traced_texts(inputs, &texts, &tests.broken) {
         said = Sink::default();
         tests = check::plan_all(guarded, &texts, &mut said);
     }

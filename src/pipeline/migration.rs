@@ -120,13 +120,14 @@ impl Running {
         let compiled = compilation.partial()?;
         let project = &compiled.loaded.project;
         let of_kind = |kind: NodeKind| project.models.values().filter(|model| model.kind() == kind).count();
+        let tests = compilation.guards().values().flatten().flat_map(|batch| &batch.checks);
         let is_model = |name: &&ModelName| project.kind_of(name) == NodeKind::Model;
         Some(Running {
             models: compilation.models().filter(is_model).count(),
             all_models: of_kind(NodeKind::Model),
             seeds: of_kind(NodeKind::Seed),
             sources: project.sources.len(),
-            tests: compilation.guards().values().map(Vec::len).sum(),
+            tests: tests.filter(|check| !check.is_constraint()).count(),
         })
     }
 }

@@ -29,7 +29,7 @@ impl Operation<'_> {
         let planner = Planner::new(&loaded.project, &loaded.rendered.models);
         let answers = |question: &Question| answer(&loaded.project, &planner, &compiled.typed, question);
         let inputs = loaded.text_inputs(files, &answers);
-        messages_of(inputs, TextFile { file, package: &loaded.project.name.value }, sink)
+        messages_of(inputs, TextFile::plain(file, &loaded.project.name.value), sink)
     }
 
     /// The call as a template.

@@ -75,7 +75,7 @@ impl Query {
             faults.iter().flat_map(|fault| &fault.labels).any(|label| rendered.map.is_expression(label.span));
         // The faults again, with their places in what the macro gave.
         let told = if planned.is_err() && is_in_a_macro {
-            let place = TextFile { file, package: &loaded.project.name.value };
+            let place = TextFile::plain(file, &loaded.project.name.value);
             let traced = trace_texts(inputs, &[RenderedText { place, sql: &rendered }]);
             traced.iter().flat_map(|traced| faults_of(&planner, traced, file, compiled)).collect()
         } else {

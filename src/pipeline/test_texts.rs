@@ -45,8 +45,9 @@ pub(super) fn test_texts(
     let declared = known(inputs, declared(inputs.project, typed), &mut found.broken);
     let own = inputs.project.name.value.as_str();
     let mut texts: Vec<TextFile<'_>> =
-        files.iter().map(|test| TextFile { file: test.file, package: &test.package }).collect();
-    texts.extend(declared.iter().map(|test| TextFile { file: test.text, package: own }));
+        files.iter().map(|test| text_of(test.file, &test.package, &test.settings)).collect();
+    let configs: Vec<TestSettings> = declared.iter().map(|generic| generic.test.settings()).collect();
+    texts.extend(declared.iter().zip(&configs).map(|(test, config)| text_of(test.text, own, config)));
     let mut rendered = render_texts(inputs, &texts, sink)?.into_iter();
     for (test, rendered) in files.iter().zip(rendered.by_ref()) {
         match rendered.and_then(|rendered| of_file(test, rendered)) {
@@ -63,6 +64,10 @@ pub(super) fn test_texts(
     Ok(found)
 }
 
+fn text_of<'a>(file: FileId, package: &'a str, config: &'a TestSettings) -> TextFile<'a> {
+    TextFile { config: Some(config), ..TextFile::plain(file, package) }
+}
+
 /// The texts with the places in macros of those whose faults lie in what a macro gave. Returns `None` if there are none.
 pub(super) fn traced_texts(inputs: TextInputs<'_>, texts: &[TestText], broken: &[BrokenTest]) -> Option<Vec<TestText>> {
     let labels = || broken.iter().flat_map(|test| &test.faults).flat_map(|fault| &fault.labels);
@@ -72,10 +77,10 @@ pub(super) fn traced_texts(inputs: TextInputs<'_>, texts: &[TestText], broken: &
     if concerned.is_empty() {
         return None;
     }
-    let rendered = concerned
-        .iter()
-        .filter_map(|index| texts.get(*index))
-        .map(|text| RenderedText { place: TextFile { file: text.file, package: &text.package }, sql: &text.rendered });
+    let rendered = concerned.iter().filter_map(|index| texts.get(*index)).map(|text| RenderedText {
+        place: text_of(text.file, &text.package, &text.rendered.test_config),
+        sql: &text.rendered,
+    });
     let mut traced = texts.to_vec();
     for (index, rendered) in concerned.iter().zip(trace_texts(inputs, &rendered.collect::<Vec<_>>())) {
         traced.get_mut(*index).into_iter().for_each(|text| text.rendered = rendered.clone());
@@ -131,10 +136,12 @@ fn of_file(test: &SingularTest, rendered: RenderedSql) -> Result<Option<TestText
 fn of_line(generic: &GenericTest<'_>, package: &str, rendered: RenderedSql) -> Result<TestText, Vec<Diagnostic>> {
     let test = generic.test;
     // What the macro says of itself holds where YAML says nothing.
-    let of_macro = TestRule::of_config(&rendered.test_config).map_err(|wrong| vec![wrong])?;
+    let said = rendered.test_config.iter().filter(|(key, _)| !test.config.contains_key(*key));
+    let said: TestSettings = said.map(|(key, value)| (key.clone(), value.clone())).collect();
+    let of_macro = TestRule::of_config(&said).map_err(|wrong| vec![wrong])?;
     let rule = if test.rule == TestRule::default() { of_macro } else { test.rule };
     let written = test.calculation.as_ref().map(|calculation| calculation.value.clone());
-    let calculation = written.or_else(|| calculation_of(&rendered.test_config));
+    let calculation = written.or_else(|| calculation_of(&said));
     let name = match &test.name {
         Some(name) => name.value.clone(),
         None => format!("{}_{}", test.kind.value.replace('.', "_"), generic.of),
@@ -147,7 +154,7 @@ fn of_line(generic: &GenericTest<'_>, package: &str, rendered: RenderedSql) -> R
         file: generic.text,
         package: package.to_owned(),
         declared_on: generic.model.cloned(),
-        storage: test.storage.or(&storage_of(&rendered.test_config)?),
+        storage: test.storage.or(&storage_of(&said)?),
         rendered,
         rule,
         calculation,

@@ -314,7 +314,7 @@ mod tests {
     #[test]
     fn columns_that_are_listed_get_types_and_those_that_are_not_are_added() {
         insta::assert_snapshot!(completed(
-            "tables:\n- name: t\n  columns:\n    - name: at\n      description: when\n      data_tests: [not_null]\n    - { name: id, data_type: 'NUMBER(38,0)' }\n\n- name: u\n",
+            "tables:\n- name: t\n  columns:\n    - name: at\n      description: when\n      data_tests: [not_null]\n    - { name: id, data_type: 'GEOGRAPHY' }\n\n- name: u\n",
             &["options: { delimiter: tab }"],
         ), @r#"
         tables:

@@ -81,7 +81,7 @@ fn constraint(node: &Node, column: Option<&Spanned<String>>, sink: &mut Sink) ->
     let flag = |key: &str, sink: &mut Sink| fields.read(key, Node::expect_bool, sink).unwrap_or(true);
     let columns = match column {
         Some(column) => vec![column.clone()],
-        None => fields.read("columns", Node::expect_texts, sink).unwrap_or_default(),
+        None => named_columns(&fields, "columns", sink),
     };
     let constraint = Constraint {
         kind: kind.value,
@@ -90,7 +90,7 @@ fn constraint(node: &Node, column: Option<&Spanned<String>>, sink: &mut Sink) ->
         columns,
         is_of_column: column.is_some(),
         to: fields.get("to").map(|node| dependency(node, "to", &["ref", "source"], sink)).transpose()?,
-        to_columns: fields.read("to_columns", Node::expect_texts, sink).unwrap_or_default(),
+        to_columns: named_columns(&fields, "to_columns", sink),
         to_written: fields.get("to").and_then(|to| to.to_json().as_str().map(str::to_owned)),
         warn_unenforced: flag("warn_unenforced", sink),
         warn_unsupported: flag("warn_unsupported", sink),
@@ -98,6 +98,13 @@ fn constraint(node: &Node, column: Option<&Spanned<String>>, sink: &mut Sink) ->
     };
     constraint.check(sink)?;
     Ok(constraint)
+}
+
+/// Columns, of which some may stand in quotes as SQL has them: `'"from"'`.
+fn named_columns(fields: &YamlFields<'_>, key: &str, sink: &mut Sink) -> Vec<Spanned<String>> {
+    let written = fields.read(key, Node::expect_texts, sink).unwrap_or_default();
+    let plain = |name: &str| name.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(name).to_owned();
+    written.into_iter().map(|name| Spanned::new(plain(&name.value), name.span)).collect()
 }
 
 fn kind(fields: &YamlFields<'_>, sink: &mut Sink) -> Checked<Spanned<ConstraintKind>> {

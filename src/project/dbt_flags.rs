@@ -1,5 +1,7 @@
 //! The flags of dbt, by what they mean here.
 
+use std::collections::BTreeMap;
+
 /// Flags of dbt without a value that change nothing here; each may have `no-` before it.
 pub const IGNORED: [&str; 22] = [
     "cache-selected-only",
@@ -68,6 +70,7 @@ pub const OF_ENVIRONMENT: [(&str, &str, bool); 25] = [
     ("DEFER", "no-defer", false),
     ("DEFER_STATE", "defer-state", true),
     ("DEFER_TO", "defer-to", true),
+    ("EMPTY", "empty", false),
     ("EVENT_TIME_END", "end", true),
     ("EVENT_TIME_START", "start", true),
     ("FAVOR_STATE", "favor-state", false),
@@ -89,3 +92,25 @@ pub const OF_ENVIRONMENT: [(&str, &str, bool); 25] = [
     ("WARN_ERROR", "warn-error", false),
     ("WRITE_JSON", "no-write-json", false),
 ];
+
+/// A variable of the environment that asks for what would change rows.
+#[derive(Debug)]
+pub struct RefusedVariable {
+    pub name: String,
+    pub flag: &'static str,
+    pub instead: &'static str,
+}
+
+/// The variables among these, as `DBT_SAMPLE`.
+pub fn refused_in(variables: &BTreeMap<String, String>) -> impl Iterator<Item = RefusedVariable> {
+    const OFF_WORDS: [&str; 7] = ["", "0", "false", "f", "no", "n", "off"];
+    let is_set = |value: &str| !OFF_WORDS.contains(&value.to_ascii_lowercase().as_str());
+    let all = REFUSED.into_iter().flat_map(|(flag, instead)| {
+        ["KARAT_", "DBT_"].map(|prefix| RefusedVariable {
+            name: format!("{prefix}{}", flag.to_uppercase()),
+            flag,
+            instead,
+        })
+    });
+    all.filter(move |found| variables.get(&found.name).is_some_and(|value| is_set(value)))
+}

@@ -183,7 +183,11 @@
   {%- for power in range(1, 100) if 2 ** power >= upper_bound %}{% if loop.first %}{{ return(power) }}{% endif %}{% endfor -%}
 {%- endmacro %}
 
-{% macro should_store_failures() %}{{ return(false) }}{% endmacro %}
+{#- As far as the config of the test says it: `--store-failures` does not change texts. -#}
+{% macro should_store_failures() %}
+  {%- set kept_as = config.get('store_failures_as') -%}
+  {{ return(kept_as in ['table', 'view'] if kept_as is not none else config.get('store_failures', false)) }}
+{% endmacro %}
 
 {% macro get_where_subquery(relation) %}{{ return(relation) }}{% endmacro %}
 {% macro get_intervals_between(start_date, end_date, datepart) %}{{ return(adapter.dispatch('get_intervals_between', 'dbt')(start_date, end_date, datepart)) }}{% endmacro %}
@@ -215,3 +219,33 @@
 {% macro default__generate_database_name(custom_database_name=none, node=none) -%}
   {{ target.database if custom_database_name is none else custom_database_name | trim }}
 {%- endmacro %}
+
+{#- The tests that are built in, for tests of the project that call them. -#}
+{% macro test_not_null(model, column_name) %}{{ return(adapter.dispatch('test_not_null', 'dbt')(model, column_name)) }}{% endmacro %}
+{% macro default__test_not_null(model, column_name) %}select {{ '*' if should_store_failures() else column_name }} from {{ model }} where {{ column_name }} is null{% endmacro %}
+
+{% macro test_unique(model, column_name) %}{{ return(adapter.dispatch('test_unique', 'dbt')(model, column_name)) }}{% endmacro %}
+{% macro default__test_unique(model, column_name) -%}
+  select {{ column_name }} as unique_field, count(*) as n_records from {{ model }}
+  where {{ column_name }} is not null group by {{ column_name }} having count(*) > 1
+{%- endmacro %}
+
+{% macro test_accepted_values(model, column_name, values, quote=true) %}{{ return(adapter.dispatch('test_accepted_values', 'dbt')(model, column_name, values, quote)) }}{% endmacro %}
+{% macro default__test_accepted_values(model, column_name, values, quote=true) -%}
+  {%- set accepted = [] -%}
+  {%- for value in values %}{% do accepted.append("'" ~ value ~ "'" if quote else value) %}{% endfor -%}
+  select value_field, n_records
+  from (select {{ column_name }} as value_field, count(*) as n_records from {{ model }} group by {{ column_name }}) as counted
+  where value_field not in ({{ accepted | join(', ') }})
+{%- endmacro %}
+
+{% macro test_relationships(model, column_name, to, field) %}{{ return(adapter.dispatch('test_relationships', 'dbt')(model, column_name, to, field)) }}{% endmacro %}
+{% macro default__test_relationships(model, column_name, to, field) -%}
+  select from_field
+  from (select {{ column_name }} as from_field from {{ model }} where {{ column_name }} is not null) as child
+  left join (select {{ field }} as to_field from {{ to }}) as parent on child.from_field = parent.to_field
+  where parent.to_field is null
+{%- endmacro %}
+
+{#- `{% call set_sql_header(config) %} … {% endcall %}` -#}
+{% macro set_sql_header(config) %}{% do config(sql_header=caller()) %}{% endmacro %}

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::LoadRequest;
+use super::dialect::SqlDialect;
 use super::node::{Node, YamlEntry, YamlFields, YamlKind};
 use super::yaml;
 use super::yaml_template::{YamlScope, variables_in};
@@ -36,6 +37,8 @@ pub struct DbtOutput {
     pub database: Option<String>,
     /// What to say if it is the one that counts.
     pub(super) warnings: Vec<Diagnostic>,
+    /// The dialect of its database, if that is another than the one in which SQL is read without a word.
+    dialect: Option<SqlDialect>,
 }
 
 /// The keys by which the adapters name their schema and their database.
@@ -74,7 +77,26 @@ impl DbtProfile {
         };
         let variables = variables_in(&text).filter_map(|name| Some((name.to_owned(), host.variable(name)?))).collect();
         let scope = YamlScope::new(&BTreeMap::new(), &variables, &Default::default(), &[]);
-        Ok(Some(read_profile(name, profile, &scope, sink)))
+        let profile = read_profile(name, profile, &scope, sink);
+        let has_dialect = entry(project, "dialect").is_some();
+        Ok(Some(if has_dialect { profile } else { profile.hinting_at_dialects() }))
+    }
+}
+
+impl DbtProfile {
+    /// With the advice to name the dialect: what a database reads otherwise than PostgreSQL gives other rows.
+    fn hinting_at_dialects(mut self) -> DbtProfile {
+        for output in self.outputs.values_mut() {
+            let Some(dialect) = output.dialect.map(SqlDialect::word) else { continue };
+            let of_keys = output.warnings.iter_mut().find(|warning| warning.code == Code::DiffersFromDbt);
+            if let Some(warning) = of_keys {
+                warning.helps.push(format!(
+                    "SQL is read as PostgreSQL's, which differs in `/` and more: write `dialect: {dialect}` in the project file for that of \
+                     your database"
+                ));
+            }
+        }
+        self
     }
 }
 
@@ -142,6 +164,9 @@ fn read_output(output: &Node, scope: &YamlScope) -> DbtOutput {
     }
     found.warnings = sink.take();
     found.warnings.extend(passed_over(output));
+    let database = entry(output, "type").and_then(|node| node.expect_any_text("`type`", &mut Sink::default()).ok());
+    found.dialect = database.and_then(|word| SqlDialect::ALL.into_iter().find(|dialect| dialect.word() == word.value));
+    found.dialect = found.dialect.filter(|dialect| *dialect != SqlDialect::default());
     found
 }
 
@@ -203,6 +228,7 @@ shop:
         insta::assert_snapshot!(said, @r"
         warning[differs-from-dbt]: `profiles.yml` is read for names only: `type`, `path` and `threads` do nothing here
          = help: `targets:` in the project file says where the tables are; without it, in `./lake`
+         = help: SQL is read as PostgreSQL's, which differs in `/` and more: write `dialect: duckdb` in the project file for that of your database
         ");
     }
 

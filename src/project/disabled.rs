@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use super::model::{DeclaredTest, Model};
 use super::resource::Resource;
 use super::source::Source;
+use super::source_properties::SourceProperties;
+use super::sources::DeclaredSources;
 use super::unit_test::UnitTest;
 use crate::name::{ModelName, TableName, UnitTestName};
 
@@ -13,6 +15,7 @@ use crate::name::{ModelName, TableName, UnitTestName};
 pub struct Disabled {
     /// Models, seeds and snapshots. Those that switch themselves off by `config()` are among the others, and are not rendered.
     pub models: BTreeMap<ModelName, Model>,
+    pub sources: BTreeMap<TableName, SourceProperties>,
     pub tests: Vec<DisabledTest>,
     pub unit_tests: BTreeMap<UnitTestName, UnitTest>,
     /// Exposures, metrics and their like.
@@ -37,9 +40,13 @@ pub enum TestedNode {
 
 impl Disabled {
     /// Takes out what is switched off.
-    pub(super) fn take(models: &mut BTreeMap<ModelName, Model>, sources: &mut BTreeMap<TableName, Source>) -> Self {
+    pub(super) fn take(models: &mut BTreeMap<ModelName, Model>, sources: &mut DeclaredSources) -> Self {
         let off = models.extract_if(.., |_, model| model.is_disabled()).collect();
-        let mut disabled = Self { models: off, ..Self::default() };
+        let mut disabled = Self { models: off, sources: std::mem::take(&mut sources.disabled), ..Self::default() };
+        let is_off = |name: &TableName, _: &mut Source| {
+            disabled.sources.contains_key(name) && !sources.properties.contains_key(name)
+        };
+        sources.located.retain(|name, source| !is_off(name, source));
         for (name, model) in models {
             let declared_on = TestedNode::Model(name.clone());
             disabled.take_tests(&mut model.tests, &declared_on, None);
@@ -47,7 +54,7 @@ impl Disabled {
                 disabled.take_tests(&mut column.tests, &declared_on, Some(&column.name.value));
             }
         }
-        for (name, source) in sources {
+        for (name, source) in &mut sources.located {
             let declared_on = TestedNode::Source(name.clone());
             disabled.take_tests(&mut source.tests, &declared_on, None);
             for column in &mut source.columns {
@@ -55,6 +62,11 @@ impl Disabled {
             }
         }
         disabled
+    }
+
+    /// With what was switched off where it was read.
+    pub(super) fn with(self, unit_tests: BTreeMap<UnitTestName, UnitTest>, resources: Vec<Resource>) -> Self {
+        Self { unit_tests, resources, ..self }
     }
 
     fn take_tests(&mut self, tests: &mut Vec<DeclaredTest>, declared_on: &TestedNode, column: Option<&str>) {

@@ -127,13 +127,18 @@ impl ProjectFiles {
     }
 
     /// The same files with other project files, those of packages too.
-    pub(super) fn with_project_files(&self, change: &dyn Fn(&mut Node, &mut Sink), sink: &mut Sink) -> ProjectFiles {
+    pub(super) fn with_project_files(&self, change: ProjectFileChange<'_>, sink: &mut Sink) -> ProjectFiles {
         let mut changed = self.clone();
-        change(&mut changed.project, sink);
-        changed.packages = self.packages.iter().map(|package| package.with_project_files(change, sink)).collect();
+        change(None, &mut changed.project, sink);
+        for (place, package) in changed.packages.iter_mut().enumerate() {
+            change(Some(place), &mut package.project, sink);
+        }
         changed
     }
 }
+
+/// What is done with the project file of a package, by its place among all, or with the project's own.
+type ProjectFileChange<'a> = &'a dyn Fn(Option<usize>, &mut Node, &mut Sink);
 
 /// Reads the project whose file stands at the host's root. `files` keeps what was read also when this fails,
 /// so that diagnostics can show it.

@@ -44,6 +44,12 @@ impl ConfigFolder {
         root
     }
 
+    /// `data_tests:`, or `tests:`, as it was called before.
+    pub(super) fn of_tests(fields: &YamlFields<'_>, project: &str, sink: &mut Sink) -> ConfigFolder {
+        let key = if fields.get("data_tests").is_some() { "data_tests" } else { "tests" };
+        ConfigFolder::read(key, fields, project, sink)
+    }
+
     fn add<'a>(&mut self, entries: impl IntoIterator<Item = &'a YamlEntry>, sink: &mut Sink) {
         for (key, node) in entries {
             if key.value.starts_with('+') {

@@ -99,15 +99,22 @@ pub(super) struct PackageFiles<'a> {
 
 impl FoundModels {
     pub fn add_all(&mut self, of: PackageFiles<'_>, configs: PackageConfigs<'_>, sink: &mut Sink) {
-        self.add_models(of.files, configs.models, sink);
+        self.add_models(of.files, of.texts, configs.models, sink);
         self.add_seeds(of.files, of.texts, configs.seeds, sink);
         self.add_snapshots(of, configs.snapshots, sink);
         self.add_relations(of, configs.snapshots, sink);
     }
 
-    fn add_models(&mut self, files: &ProjectFiles, package: PackageConfig<'_>, sink: &mut Sink) {
+    fn add_models(&mut self, files: &ProjectFiles, texts: &SourceFiles, package: PackageConfig<'_>, sink: &mut Sink) {
         for found in files.models() {
-            if let Ok(model) = found_model(NodeKind::Model, found, package, sink) {
+            if let Ok(mut model) = found_model(NodeKind::Model, found, package, sink) {
+                // As in dbt, a file without a word is no model yet.
+                if texts.text(found.file).trim().is_empty() && !is_disabled(&model) {
+                    let message = format!("the model `{}` is left out: its file is empty", model.name);
+                    let diagnostic = Diagnostic::warning(Code::NotASelect, message).at(beginning(found));
+                    sink.warn(diagnostic.help("write one SELECT, or remove the file"));
+                    model.settings.switch_off(beginning(found));
+                }
                 self.add(model, sink);
             }
         }
@@ -195,13 +202,24 @@ fn without_ending(path: &str) -> &str {
 fn found_model(kind: NodeKind, found: &FoundFile, package: PackageConfig<'_>, sink: &mut Sink) -> Checked<Model> {
     let mut parts: Vec<&str> = without_ending(&found.below).split('/').collect();
     let stem = parts.pop().unwrap_or_default();
-    let name = ModelName::parse(stem).map_err(|wrong| {
-        let message = format!("`{stem}` is not a name for a {kind}: {wrong}");
-        sink.error(Diagnostic::error(Code::InvalidName, message).at(beginning(found)).help(renaming(found, stem)))
+    let name = ModelName::parse(stem).or_else(|wrong| match ModelName::standing_for(stem) {
+        Ok(name) => {
+            let message = format!("the {kind} `{stem}` is called `{name}` here, and so is its table: {wrong}");
+            let diagnostic = Diagnostic::warning(Code::InvalidName, message).at(beginning(found));
+            sink.warn(diagnostic.note(format!("`ref('{stem}')` finds it")).help(renaming(found, stem)));
+            Ok(name)
+        }
+        Err(_) => {
+            let message = format!("`{stem}` is not a name for a {kind}: {wrong}");
+            let diagnostic = Diagnostic::error(Code::InvalidName, message).at(beginning(found));
+            Err(sink.error(diagnostic.help(renaming(found, stem))))
+        }
     });
     let folder_schema = folder_schema(parts.first().copied(), found, package, sink);
     let name = name?;
-    Ok(model_called(name, folder_schema?, &parts, ModelPlace { found, package }))
+    let written_name = (name.as_str() != stem).then(|| stem.to_owned());
+    let model = model_called(name, folder_schema?, &parts, ModelPlace { found, package });
+    Ok(Model { written_name, ..model })
 }
 
 /// A snapshot where it is declared.
@@ -250,6 +268,7 @@ fn model_called(name: ModelName, folder_schema: SchemaName, path: &[&str], place
     }
     Model {
         name,
+        written_name: None,
         package: package.name.as_str().to_owned(),
         seed: None,
         snapshot: None,

@@ -26,9 +26,6 @@ pub const OWN_TESTS: [&str; 12] = [
     "unique",
 ];
 
-/// Those that dbt has too. The others give way to tests of the same name that the project defines.
-const TESTS_OF_DBT: [&str; 4] = ["accepted_values", "not_null", "relationships", "unique"];
-
 /// The names of the tests that macro files of the project itself define.
 fn defined_tests(macro_files: &[MacroSource], project: &str, files: &SourceFiles) -> BTreeSet<String> {
     let own = macro_files.iter().filter(|source| source.package == project);
@@ -62,7 +59,8 @@ pub(super) fn write_calls<'a>(
 ) {
     let TestCalls { macro_files, project, files } = calls;
     let defined = defined_tests(macro_files, project, files);
-    let is_own = |kind: &str| OWN_TESTS.contains(&kind) && (TESTS_OF_DBT.contains(&kind) || !defined.contains(kind));
+    // As in dbt, a test that the project defines goes before one that is built in.
+    let is_own = |kind: &str| OWN_TESTS.contains(&kind) && !defined.contains(kind);
     for model in models {
         let table = format!("ref('{}')", model.name);
         let columns = model.columns.iter_mut().map(|column| (Some(column.name.value.clone()), &mut column.tests));

@@ -1,6 +1,6 @@
 //! From what was read to a project: names checked, configs merged, everything wrong said.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 
@@ -10,20 +10,19 @@ use super::files::{FoundFile, ProjectFiles};
 use super::found_models::{FoundModels, PackageFiles, ProjectFolders, PropertiesFile, beginning};
 use super::generic_test::TestCalls;
 use super::model::{Model, SingularTest};
-use super::node::{Node, YamlFields};
+use super::node::YamlFields;
 use super::package::{Package, macro_files, package_vars, packages_of, project_name, search_orders, version_of};
 use super::resources::{DeclaredResources, DeclaringFile};
 use super::rewrites::SqlReading;
 use super::source_files::inside;
-use super::source_properties::add_project_freshness;
 use super::sources::{DeclaredSources, Surroundings};
-use super::test_config::AllTests;
+use super::test_config::{AllTests, ProjectTestFolders};
 use super::unit_test::{self, UnitTestScope, UnitTests};
 use super::yaml_docs::{all_docs, texts_by_name};
-use super::yaml_template::YamlScope;
+use super::yaml_scopes::YamlScopes;
 use super::{
-    DATABASE, ModelVersions, Project, Resource, RunHooks, Target, generic_test, properties, schema, seeds, sources,
-    vars, yaml,
+    ModelVersions, Project, Resource, RunHooks, Target, dbt_version, generic_test, properties, quoting, schema, seeds,
+    sources, vars, yaml,
 };
 use crate::diag::{Checked, Code, Diagnostic, Sink};
 use crate::name::{ModelName, NodeKind, SchemaName};
@@ -82,18 +81,18 @@ fn load_with_faults(
 ) -> Checked<(Project, FaultZones)> {
     let typed_vars = vars::read_typed(request.vars.as_deref(), sources, sink);
     let docs = all_docs(files, sources);
-    let scope = scope_of(files, request, typed_vars.as_ref().ok()).with_docs(texts_by_name(&docs));
-    let files = &files.with_project_files(&|node: &mut Node, sink: &mut Sink| scope.render(node, sink), sink);
+    let scopes = YamlScopes::of(files, request, typed_vars.as_ref().ok(), &texts_by_name(&docs));
+    let files = &files.with_project_files(&|package, node, sink| scopes.of_file(package).render(node, sink), sink);
     let fields = project_fields(files, sink)?;
     let (name, schema) = project_name(&fields, sink)?;
     let folders = ProjectFolders::read(&fields, &name.value, sink);
     let packages = packages_of(files, &name, sink);
-    let properties = parsed_properties(files, sources, &scope, sink);
+    let properties = parsed_properties(files, sources, &scopes, sink);
     let own = PackageFiles { files, properties: &properties.parsed, texts: sources };
     let mut models = models_of(own, &packages, &folders, &schema, sink);
-    folders.warn_of_unmatched(&name.value, &models, sink);
-    let Described { sources: declared_sources, resources, versions } =
-        described(own, &name.value, &fields, &mut models, sink);
+    let Described { sources: mut declared_sources, resources, versions } =
+        described(own, &name.value, &mut models, sink);
+    declared_sources.configure(&fields, &packages, sink);
     let vars = vars::read_project(&fields, &name.value, sink);
     let target = Target::choose(&fields, request.target.as_deref(), files.profile.as_ref(), sink);
     let mut singular_tests = singular_tests(&name.value, files, &packages, sink);
@@ -101,15 +100,15 @@ fn load_with_faults(
     let reading = SqlReading::read(&fields, sink);
     let target = target?;
     let typed_vars = typed_vars?;
-    let finished = |vars: BTreeMap<String, Value>| scope.variables(finished_vars(vars, &target, &typed_vars));
+    let finished = |vars: BTreeMap<String, Value>| scopes.own.variables(finished_vars(vars, &target, &typed_vars));
     let macro_files = macro_files(&name.value, files, &packages, sources);
     let unit_tests = unit_tests(files, &properties, &models, sources, sink);
-    let mut declared_sources = placed(declared_sources, &models, &target, sink);
+    let mut declared_sources = placed(declared_sources, &mut models, &target, sink);
     let tests = AllTests { models: &mut models, sources: &mut declared_sources.located, singular: &mut singular_tests };
-    tests.configure(&fields, &name.value, &properties.parsed, sink);
+    let test_folders = ProjectTestFolders { fields: &fields, project: &name.value, packages: &packages };
+    tests.configure(test_folders, &properties.parsed, sink);
     // Only now: a disabled model may be described, and its name is taken all the same.
-    let disabled = Disabled::take(&mut models, &mut declared_sources.located);
-    let disabled = Disabled { unit_tests: unit_tests.disabled, resources: resources.disabled, ..disabled };
+    let disabled = Disabled::take(&mut models, &mut declared_sources).with(unit_tests.disabled, resources.disabled);
     let of_seeds = seeds::settle(files, &mut models, reading.dialect);
     let calls = TestCalls { macro_files: &macro_files, project: &name.value, files: sources };
     generic_test::write_calls(models.values_mut(), declared_sources.located.values_mut(), calls, sink);
@@ -156,6 +155,8 @@ fn models_of(
     for package in packages {
         found.add_all(PackageFiles { files: package.files, ..own }, folders.configs_of(package), sink);
     }
+    // The schema is called like the project.
+    folders.warn_of_unmatched(schema.as_str(), &found.models, sink);
     found.models
 }
 
@@ -172,6 +173,8 @@ fn finished_vars(
 fn project_fields<'a>(files: &'a ProjectFiles, sink: &mut Sink) -> Checked<YamlFields<'a>> {
     let fields = YamlFields::of(&files.project, "the project file", sink)?;
     schema::PROJECT.check(&fields, sink);
+    dbt_version::check("the project", &fields, sink);
+    quoting::note_of_project(&fields, sink);
     Ok(fields)
 }
 
@@ -221,53 +224,27 @@ fn target_path(fields: &YamlFields<'_>, sink: &mut Sink) -> Option<String> {
 /// The sources, also those that the target finds the files of.
 fn placed(
     mut sources: DeclaredSources,
-    models: &BTreeMap<ModelName, Model>,
+    models: &mut BTreeMap<ModelName, Model>,
     target: &Target,
     sink: &mut Sink,
 ) -> DeclaredSources {
     let seeds = models.values().filter(|model| model.kind() == NodeKind::Seed).map(|seed| seed.name.as_str());
     sources.place(&Surroundings { places: target.sources.as_ref(), seeds: &seeds.collect() }, sink);
+    seeds::enable_read_as_sources(models, sources.tables.values(), sink);
     sources
-}
-
-/// What templates in YAML know: the variables, as far as they are known before the project file is rendered, and the target's name.
-fn scope_of(files: &ProjectFiles, request: &LoadRequest, typed_vars: Option<&BTreeMap<String, Value>>) -> YamlScope {
-    // What is wrong with the file is said when it is read after that.
-    let unsaid = &mut Sink::default();
-    let mut vars = BTreeMap::new();
-    let mut listed = BTreeSet::new();
-    let mut name = String::new();
-    let mut target = Target::default();
-    if let Ok(fields) = YamlFields::of(&files.project, "the project file", unsaid) {
-        name = fields.name("the project", unsaid).map(|name| name.value).unwrap_or_default();
-        vars = vars::read_project(&fields, &name, unsaid);
-        if let Ok(chosen) = Target::choose(&fields, request.target.as_deref(), files.profile.as_ref(), unsaid) {
-            vars.extend(chosen.vars.clone());
-            listed = chosen.env_vars.clone();
-            target = chosen;
-        }
-    }
-    vars.extend(typed_vars.into_iter().flatten().map(|(name, value)| (name.clone(), value.clone())));
-    let texts = [
-        ("name", target.name.as_str()),
-        ("schema", target.names.schema.as_deref().unwrap_or(&name)),
-        ("type", "datafusion"),
-        ("database", target.names.database.as_deref().unwrap_or(DATABASE)),
-        ("profile_name", files.profile.as_ref().map_or(&*name, |profile| &*profile.name)),
-    ];
-    YamlScope::new(&vars, &files.variables, &listed, &texts)
 }
 
 /// The properties files of the project and of its packages, with their templates rendered.
 fn parsed_properties<'a>(
     files: &'a ProjectFiles,
     sources: &SourceFiles,
-    scope: &YamlScope,
+    scopes: &YamlScopes,
     sink: &mut Sink,
 ) -> ReadProperties<'a> {
     let mut parsed = Vec::new();
     let mut unparsed = Vec::new();
-    for package in std::iter::once(files).chain(&files.packages) {
+    for (place, package) in std::iter::once(files).chain(&files.packages).enumerate() {
+        let scope = scopes.of_file(place.checked_sub(1));
         for found in package.properties() {
             let Ok(mut node) = yaml::parse(sources.text(found.file), found.file, sink) else {
                 unparsed.push(found.file);
@@ -293,7 +270,6 @@ struct Described {
 fn described(
     found: PackageFiles<'_>,
     project: &str,
-    project_fields: &YamlFields<'_>,
     models: &mut BTreeMap<ModelName, Model>,
     sink: &mut Sink,
 ) -> Described {
@@ -304,6 +280,7 @@ fn described(
         let name = package.name();
         resources.add_analyses(name.as_deref().unwrap_or(project), package.analyses(), sink);
     }
+    quoting::note_of_sources(found.properties, sink);
     let mut unknown = Vec::new();
     for PropertiesFile { package, found, node } in found.properties {
         let Ok(fields) = YamlFields::of(node, "a properties file", sink) else {
@@ -314,14 +291,14 @@ fn described(
             unknown.extend(properties::describe(kind, &fields, models, &mut versions, sink));
         }
         let package = package.as_deref().unwrap_or(project);
-        sources::declare(&fields, package, &mut sources, sink);
-        resources.declare(&fields, DeclaringFile { package, found }, sink);
+        let file = DeclaringFile { package, found };
+        sources::declare(&fields, file, &mut sources, sink);
+        resources.declare(&fields, file, sink);
     }
     unknown.into_iter().for_each(|name| name.report(models, sink));
     let order = |one: &Resource| (one.kind, one.package.clone(), one.name.value.clone());
     resources.resources.sort_by_key(order);
     resources.disabled.sort_by_key(order);
-    add_project_freshness(project_fields, &mut sources.properties, sink);
     Described { sources, resources, versions }
 }
 
@@ -379,7 +356,8 @@ mod tests {
 
     #[test]
     fn a_disabled_model_is_left_out() {
-        let files = [("models/old/a.sql", ""), ("models/b.sql", ""), ("models/p.yml", "models: [{name: a}]")];
+        let files =
+            [("models/old/a.sql", "select 1"), ("models/b.sql", "select 1"), ("models/p.yml", "models: [{name: a}]")];
         let project = load("name: p\nmodels: {old: {+enabled: false}}", &files).unwrap();
         assert_eq!(project.models.len(), 1);
     }
@@ -407,12 +385,13 @@ mod tests {
           |
           = help: rename `models/b/Users.sql`: a name is unique in the whole project
 
-        error[invalid-name]: `dau-daily` is not a name for a model: a name has only letters, digits and `_`
+        warning[invalid-name]: the model `dau-daily` is called `dau_daily` here, and so is its table: a name has only letters, digits and `_`
          --> models/c-d/dau-daily.sql:1:1
           |
         1 | select 3
           | ^
           |
+          = note: `ref('dau-daily')` finds it
           = help: rename it to `models/c-d/dau_daily.sql`
 
         error[duplicate-name]: two tests are called `t`

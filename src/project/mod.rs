@@ -8,8 +8,11 @@ mod packages;
 mod yaml;
 mod yaml_docs;
 mod yaml_template;
+mod yaml_scopes;
 mod dbt_profile;
+mod dbt_version;
 mod retention;
+mod quoting;
 mod rewrites;
 mod schema;
 mod ignore_rules;
@@ -25,6 +28,7 @@ mod config;
 mod constraint;
 mod materialize;
 mod snapshot;
+mod sql_header;
 mod snapshot_blocks;
 mod model;
 mod model_versions;
@@ -83,6 +87,7 @@ pub use config::{IdleConfig, ModelConfig, OnSchemaChange, UpdatedColumns};
 pub(crate) use config::{appends_everything, idle_configs};
 pub use constraint::{Constraint, ConstraintKind};
 pub use dbt_profile::{DbtOutput, DbtProfile};
+pub use dbt_version::DBT_VERSION;
 pub use dialect::SqlDialect;
 pub use disabled::{Disabled, DisabledTest, TestedNode};
 pub use endpoint::{Endpoint, EndpointFault};
@@ -94,6 +99,7 @@ pub use hooks::{ModelHooks, RunHook, RunHooks};
 pub use lake::{BucketLocation, LakeLocation};
 pub use load::{LoadRequest, load};
 pub use materialize::{BatchWrite, Materialization, Options, Upkeep};
+pub(crate) use model::model_named;
 pub use model::{ArgumentSpans, Column, DeclaredTest, Model, SingularTest, TestKey};
 pub use packages::{
     ContentsChange, DBT_PACKAGE, LISTS, LOCK_FILE, ListedPackage, LockedFor, LockedPackage, PACKAGE_FILE,
@@ -217,6 +223,12 @@ impl Project {
         all
     }
 
+    /// The package whose file declares a source, whether it is switched off or not.
+    pub(crate) fn package_of_source(&self, name: &TableName) -> &String {
+        let declared = self.source_properties.get(name).or_else(|| self.disabled.sources.get(name));
+        declared.map_or(&self.name.value, |found| &found.package)
+    }
+
     /// The name space of the project's own nodes.
     pub fn package(&self) -> PackageName {
         PackageName::parse(&self.name.value).expect("the name of a project that was loaded is valid")
@@ -228,7 +240,7 @@ impl Project {
             return Some(model.clone());
         }
         let plain = version.map_or_else(|| name.to_owned(), |version| format!("{name}_v{version}"));
-        let found = ModelName::parse(&plain).ok().filter(|model| self.models.contains_key(model));
+        let found = model_named(&self.models, &plain);
         found.or_else(|| if version.is_none() { self.newest_version(name) } else { None })
     }
 

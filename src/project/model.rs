@@ -20,6 +20,8 @@ use crate::span::{FileId, SourceFiles, Span, Spanned};
 #[derive(Debug, Clone)]
 pub struct Model {
     pub name: ModelName,
+    /// Its name where it is written, if that is none here, as `orders.v1`: another stands for it.
+    pub written_name: Option<String>,
     /// The package that it belongs to: the project, or one in it.
     pub package: String,
     /// The rows of a seed. `None` for a model.
@@ -51,6 +53,15 @@ pub struct Model {
     pub described_at: Option<Span>,
     /// The keys of its description as they were written, but for columns and tests: artifacts repeat them.
     pub written: Map<String, Value>,
+}
+
+/// The model of this name, whether it is a name here or another stands for it.
+pub(crate) fn model_named(models: &BTreeMap<ModelName, Model>, written: &str) -> Option<ModelName> {
+    if let Ok(name) = ModelName::parse(written) {
+        return models.contains_key(&name).then_some(name);
+    }
+    let name = ModelName::standing_for(written).ok()?;
+    models.get(&name)?.written_name.as_deref().is_some_and(|own| own == written).then_some(name)
 }
 
 impl Model {

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::constraint;
 use super::data_test;
-use super::model::{Column, Model};
+use super::model::{Column, Model, model_named};
 use super::node::{Node, YamlFields};
 use super::properties::{UniqueColumns, column, describe_model};
 use super::resource::{ModelVersion, ModelVersions, VersionedModel, compare_versions};
@@ -108,7 +108,7 @@ fn model_of<'m>(
     if version == latest {
         candidates.push(name.value.clone());
     }
-    let found = candidates.iter().filter_map(|stem| ModelName::parse(stem).ok()).find(|stem| models.contains_key(stem));
+    let found = candidates.iter().find_map(|stem| model_named(models, stem));
     if found.is_none() {
         let message = format!("the version {version} of `{}` has no file `{stem}.sql`", name.value);
         let diagnostic = Diagnostic::warning(Code::UnknownModelInYaml, message).at(one.version.span);

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::files::ProjectFiles;
 use super::folders::ConfigFolder;
 use super::node::{Node, YamlFields};
-use super::{DBT_PACKAGE, MacroSource, vars};
+use super::{DBT_PACKAGE, MacroSource, dbt_version, vars};
 use crate::diag::{Checked, Code, Diagnostic, Sink};
 use crate::name::SchemaName;
 use crate::span::{SourceFiles, Spanned};
@@ -23,6 +23,7 @@ pub(super) struct Package<'a> {
     pub(super) models: ConfigFolder,
     pub(super) seeds: ConfigFolder,
     pub(super) snapshots: ConfigFolder,
+    pub(super) tests: ConfigFolder,
     pub(super) version: Option<String>,
     vars: BTreeMap<String, Value>,
 }
@@ -43,9 +44,11 @@ pub(super) fn packages_of<'a>(files: &'a ProjectFiles, project: &Spanned<String>
         let models = ConfigFolder::read("models", &fields, &name.value, sink);
         let seeds = ConfigFolder::read("seeds", &fields, &name.value, sink);
         let snapshots = ConfigFolder::read("snapshots", &fields, &name.value, sink);
+        let tests = ConfigFolder::of_tests(&fields, &name.value, sink);
         let vars = vars::read_project(&fields, &name.value, sink);
         let version = version_of(&fields, sink);
-        packages.push(Package { name: schema, files, models, seeds, snapshots, version, vars });
+        dbt_version::check(&format!("the package `{}`", name.value), &fields, sink);
+        packages.push(Package { name: schema, files, models, seeds, snapshots, tests, version, vars });
     }
     packages
 }

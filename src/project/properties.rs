@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::model::{Column, Model};
+use super::model::{Column, Model, model_named};
 use super::node::{Node, YamlFields};
 use super::resource::ModelVersions;
 use super::schema::{self, Keys};
@@ -47,7 +47,7 @@ fn describe_one(
     models: &mut BTreeMap<ModelName, Model>,
     sink: &mut Sink,
 ) -> Option<UnknownName> {
-    let known = ModelName::parse(&name.value).ok();
+    let known = model_named(models, &name.value);
     let is_known = known.as_ref().and_then(|name| models.get(name)).is_some_and(|model| model.kind() == kind);
     let versions: Vec<ModelName> = models.keys().filter(|model| is_version(model, &name.value)).cloned().collect();
     // A snapshot that its relation would have made: what is wrong with that was reported.

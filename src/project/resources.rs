@@ -18,6 +18,8 @@ pub(super) struct DeclaredResources {
     /// Those that are switched off.
     pub disabled: Vec<Resource>,
     pub groups: BTreeMap<String, NodeGroup>,
+    /// Whether a metric was written as in dbt before 1.6.
+    has_old_metrics: bool,
 }
 
 /// The file that something is declared in.
@@ -29,7 +31,7 @@ pub(super) struct DeclaringFile<'a> {
 
 impl DeclaringFile<'_> {
     /// The package, the folders of the file, and the name.
-    fn fqn(&self, name: &str) -> Vec<String> {
+    pub fn fqn(&self, name: &str) -> Vec<String> {
         let folders = self.found.below.rsplit_once('/').map_or("", |(folders, _)| folders);
         let names = [self.package].into_iter().chain(folders.split('/').filter(|folder| !folder.is_empty()));
         names.chain([name]).map(str::to_owned).collect()
@@ -155,6 +157,9 @@ impl DeclaredResources {
         }
         for kind in ResourceKind::ALL {
             for node in fields.list(list_key(kind), sink) {
+                if kind == ResourceKind::Metric && self.is_old_metric(node, sink) {
+                    continue;
+                }
                 match WrittenResource::read(kind, node, sink) {
                     Ok(item) if item.is_enabled => self.add_item(item, file, sink),
                     Ok(item) => self.switch_off(item, file, sink),
@@ -162,6 +167,25 @@ impl DeclaredResources {
                 }
             }
         }
+    }
+
+    /// Whether a metric is written as in dbt before 1.6, with a model and a calculation in the place of measures. Nothing reads those any
+    /// more, dbt neither: that is said once.
+    fn is_old_metric(&mut self, node: &Node, sink: &mut Sink) -> bool {
+        let Ok(fields) = YamlFields::of(node, "a metric", &mut Sink::default()) else { return false };
+        let is_old = ["calculation_method", "expression", "sql", "timestamp", "time_grains"];
+        if fields.get("type_params").is_some() || is_old.iter().all(|key| fields.get(key).is_none()) {
+            return false;
+        }
+        if !self.has_old_metrics {
+            let message = "metrics in the form of dbt before 1.6 do nothing here";
+            let diagnostic = Diagnostic::warning(Code::DiffersFromDbt, message).at(fields.place());
+            sink.warn(
+                diagnostic.help("write them with `type` and `type_params` over the measures of a semantic model"),
+            );
+        }
+        self.has_old_metrics = true;
+        true
     }
 
     /// Adds the files of the analysis paths.

@@ -33,6 +33,7 @@ pub(crate) const PROJECT: Keys = Keys {
         "name",
         "version",
         "dialect",
+        "require-dbt-version",
         "rewrites",
         "model-paths",
         "analysis-paths",
@@ -67,7 +68,6 @@ pub(crate) const PROJECT: Keys = Keys {
         "profile",
         "query-comment",
         "quoting",
-        "require-dbt-version",
         "target-path",
     ],
     unused: &[
@@ -297,9 +297,9 @@ pub(crate) const TABLE: Keys = Keys {
 
 pub(crate) const SOURCE_CONFIG: Keys = Keys {
     place: "the config of a source",
-    known: &["external_location", "freshness", "loaded_at_field", "loaded_at_query", "meta"],
+    known: &["enabled", "external_location", "freshness", "loaded_at_field", "loaded_at_query", "meta"],
     harmless: &["tags"],
-    unused: &["enabled", "event_time"],
+    unused: &["event_time"],
     others: Others::Noted,
 };
 

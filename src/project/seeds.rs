@@ -7,12 +7,13 @@ use serde_json::Value;
 use super::config::{flag, invalid, setting, wrong_type};
 use super::dialect::SqlDialect;
 use super::files::ProjectFiles;
-use super::model::{Column, Model};
+use super::model::{Column, Model, model_named};
 use super::node::ended_by_comma;
 use super::seed::{Seed, SeedConfig, SeedType};
 use super::settings::Settings;
+use super::source::{SourceLack, UnlocatedSource};
 use crate::column_type::ColumnType;
-use crate::diag::{Checked, Diagnostic, Sink, all_of};
+use crate::diag::{Checked, Code, Diagnostic, Sink, all_of};
 use crate::name::ModelName;
 use crate::span::Spanned;
 
@@ -42,6 +43,36 @@ pub(super) fn settle(
         }
     }
     faults
+}
+
+/// Switches on the seeds that are switched off and read as the table of a source: dbt reads the table that an earlier load has left, which
+/// here nothing has left.
+pub(super) fn enable_read_as_sources<'a>(
+    models: &mut BTreeMap<ModelName, Model>,
+    tables: impl Iterator<Item = &'a UnlocatedSource>,
+    sink: &mut Sink,
+) {
+    let mut first = None;
+    let mut names = Vec::new();
+    for table in tables.filter(|table| table.is_seed && table.lack == SourceLack::Place) {
+        let Some(name) = model_named(models, &table.identifier) else { continue };
+        let Some(seed) = models.get_mut(&name).filter(|seed| seed.seed.is_some() && seed.is_disabled()) else {
+            continue;
+        };
+        let off = seed.settings.values.remove("enabled");
+        first = first.or(off.map(|off| off.span));
+        names.push(name);
+    }
+    let Some(first) = first else { return };
+    let seeds = all_of(names.iter().map(ModelName::as_str));
+    let message = match names.len() {
+        1 => format!("the seed {seeds} is loaded although it is disabled: a source reads its table"),
+        _ => format!("the seeds {seeds} are loaded although they are disabled: sources read their tables"),
+    };
+    let diagnostic = Diagnostic::warning(Code::DiffersFromDbt, message).at(first);
+    sink.warn(diagnostic.help(
+        "say where the files of the sources are, with `location` or with `sources` of the target, to read others",
+    ));
 }
 
 /// Gives every setting its type.
@@ -100,7 +131,12 @@ fn seed_type(word: &Spanned<String>, column: &str, dialect: SqlDialect, sink: &m
     if let Some(data_type) = ColumnType::parse(&word.value) {
         return Ok(SeedType::Is(data_type));
     }
-    if matches!(word.value.trim().to_ascii_lowercase().as_str(), "decimal" | "numeric") {
+    let lower = word.value.trim().to_ascii_lowercase();
+    if lower == "number" {
+        // Snowflake's and Oracle's, of which no other dialect knows.
+        return Ok(SeedType::Is(ColumnType::Decimal { precision: 38, scale: 0 }));
+    }
+    if matches!(lower.as_str(), "decimal" | "numeric" | "dec") {
         return Ok(match dialect {
             SqlDialect::Postgres => SeedType::AnyDecimal,
             SqlDialect::DuckDb => SeedType::Is(ColumnType::Decimal { precision: 18, scale: 3 }),
@@ -111,6 +147,15 @@ fn seed_type(word: &Spanned<String>, column: &str, dialect: SqlDialect, sink: &m
     }
     if let Some(diagnostic) = ended_by_comma(&word.value, word.span) {
         return Err(sink.error(diagnostic));
+    }
+    if ["timestamptz", "timestamp with time zone", "timestamp_tz", "timestamp_ltz", "timestamp with local time zone"]
+        .contains(&lower.as_str())
+    {
+        let message =
+            format!("the column `{column}` of a seed cannot be `{}`: a table holds times without a zone", word.value);
+        let diagnostic = invalid(Some(word.span), message);
+        let help = "write `timestamp`: values with a zone become times in UTC, and `… at time zone 'UTC'` makes instants of them";
+        return Err(sink.error(diagnostic.help(help)));
     }
     let message = format!("`{}` is not a type for the column `{column}` of a seed", word.value);
     let diagnostic = invalid(Some(word.span), message).suggest(&word.value, ColumnType::WORDS);

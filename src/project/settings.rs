@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::node::{Node, YamlKind};
+use super::sql_header;
 use crate::diag::{Code, Diagnostic, Sink, nearest};
 use crate::span::{Span, Spanned};
 
@@ -265,6 +266,11 @@ impl Settings {
         Settings { values: BTreeMap::new(), kept: BTreeMap::new(), configs }
     }
 
+    /// Sets `enabled: false`, whatever other layers say below it.
+    pub(super) fn switch_off(&mut self, at: Span) {
+        self.put("enabled", Spanned::new(Value::Bool(false), at));
+    }
+
     /// The value of a config, if a layer has set it.
     pub fn get(&self, key: &str) -> Option<&Spanned<Value>> {
         self.values.get(key)
@@ -297,6 +303,11 @@ impl Settings {
                 }
             },
             Some(Use::Unavailable(_)) if asks_for_nothing(&value.value) => Ok(()),
+            Some(Use::Unavailable(_)) if word == "sql_header" && value.value.is_string() => {
+                // Its own template, if it has one, was rendered by now.
+                let fault = value.value.as_str().and_then(|header| sql_header::fault(header, key.span));
+                fault.map_or(Ok(()), Err)
+            }
             Some(Use::Unavailable(instead)) => {
                 let message = format!("the config `{word}` is not available");
                 Err(Diagnostic::error(Code::InvalidConfig, message).at(key.span).help(instead))

@@ -5,7 +5,7 @@ use super::source::SourceLack;
 use super::source_files::{format_of_ending, inside, invalid};
 use crate::column_type::ColumnType;
 use crate::diag::{Checked, Diagnostic, Sink, all_of, any_of};
-use crate::name::SchemaName;
+use crate::name::{SchemaName, TableName};
 use crate::span::Spanned;
 
 /// What may stand in braces in a place of sources.
@@ -28,6 +28,16 @@ pub(super) struct SourceGroup {
 pub(super) struct UnplacedTable {
     pub(super) group: SourceGroup,
     pub(super) node: Node,
+}
+
+impl UnplacedTable {
+    /// Returns `None` if it has no name, which is reported where it is placed.
+    pub(super) fn name(&self) -> Option<TableName> {
+        let unsaid = &mut Sink::default();
+        let fields = YamlFields::of(&self.node, "an item of `tables`", unsaid).ok()?;
+        let table = fields.name("a source table", unsaid).ok()?.value;
+        Some(TableName { schema: self.group.name.clone(), table })
+    }
 }
 
 /// The names of one table, as a place of sources may use them.

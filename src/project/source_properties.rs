@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::freshness::SourceFreshness;
 use super::node::{Node, YamlFields, YamlKind};
+use super::resources::DeclaringFile;
 use crate::diag::{Code, Diagnostic, Sink};
 use crate::name::TableName;
 use crate::span::{Span, Spanned};
@@ -24,6 +25,10 @@ pub struct SourceProperties {
     /// The columns with all that is said of them, but for tests.
     pub columns: Vec<WrittenColumn>,
     pub freshness: SourceFreshness,
+    /// The package, the folders of the file, the source and the table: the way to it in the project file.
+    pub fqn: Vec<String>,
+    /// `enabled`, if it is said.
+    enabled: Option<bool>,
     /// The table's name where it is declared.
     pub span: Span,
 }
@@ -41,7 +46,7 @@ pub struct WrittenColumn {
 pub(super) struct SourceOfTables<'a> {
     pub name: &'a Spanned<String>,
     pub fields: &'a YamlFields<'a>,
-    pub package: &'a str,
+    pub file: DeclaringFile<'a>,
     /// What it says of all of its tables.
     pub freshness: SourceFreshness,
 }
@@ -55,22 +60,54 @@ impl SourceProperties {
     ) -> SourceProperties {
         let unsaid = &mut Sink::default();
         let columns = table.list("columns", unsaid).iter().filter_map(written_column).collect();
+        let mut fqn = source.file.fqn(&source.name.value);
+        fqn.push(name.value.clone());
         SourceProperties {
-            package: source.package.to_owned(),
+            package: source.file.package.to_owned(),
             source: source.fields.written_without(&["name", "description", "tables"]),
             source_description: source.fields.description(unsaid),
             table: table.written_without(&["name", "description", "columns", "data_tests", "tests"]),
             description: table.description(unsaid),
             columns,
             freshness: source.freshness.clone(),
+            fqn,
+            enabled: enabled_in(table, unsaid).or_else(|| enabled_in(source.fields, unsaid)),
             span: name.span,
         }
+    }
+
+    /// A table of which nothing is said but its name.
+    #[cfg(test)]
+    pub(crate) fn plain(package: &str, name: &TableName, span: Span) -> SourceProperties {
+        SourceProperties {
+            package: package.to_owned(),
+            source: Map::new(),
+            source_description: String::new(),
+            table: Map::new(),
+            description: String::new(),
+            columns: Vec::new(),
+            freshness: SourceFreshness::default(),
+            fqn: vec![package.to_owned(), name.schema.to_string(), name.table.clone()],
+            enabled: None,
+            span,
+        }
+    }
+
+    /// Whether it is switched off.
+    pub fn is_disabled(&self) -> bool {
+        self.enabled == Some(false)
     }
 
     /// The value of a key of the table, or else of the source.
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.table.get(key).or_else(|| self.source.get(key)).filter(|value| !value.is_null())
     }
+}
+
+/// `enabled` in the `config` of a source or of a table.
+pub(super) fn enabled_in(fields: &YamlFields<'_>, sink: &mut Sink) -> Option<bool> {
+    let config = YamlFields::of(fields.get("config")?, "`config`", &mut Sink::default()).ok()?;
+    config.read("enabled", Node::expect_bool, sink)
 }
 
 fn written_column(node: &Node) -> Option<WrittenColumn> {
@@ -86,37 +123,50 @@ fn written_column(node: &Node) -> Option<WrittenColumn> {
 }
 
 /// Adds what the project file says of sources below `sources:`, where these say nothing themselves: dbt takes the one or the
-/// other.
-pub(super) fn add_project_freshness(
+/// other. `of_package` is the package whose file it is; the project's own says something of all.
+pub(super) fn add_project_configs(
     project: &YamlFields<'_>,
+    of_package: Option<&str>,
     sources: &mut BTreeMap<TableName, SourceProperties>,
     sink: &mut Sink,
 ) {
     let Some(folder) = project.get("sources") else { return };
     let Ok(root) = YamlFields::of(folder, "`sources`", sink) else { return };
     warn_of_others(&root, sink);
-    for (name, source) in sources {
+    for source in sources.values_mut().filter(|source| of_package.is_none_or(|package| package == source.package)) {
         let mut said = SourceFreshness::default();
+        let mut enabled = None;
         let mut fields = root;
-        // The levels are the package, the source and its table; each is a folder that need not be there.
-        let mut parts = [source.package.as_str(), name.schema.as_str(), name.table.as_str()].into_iter();
+        let mut parts = source.fqn.iter();
         loop {
             // Mistakes were reported once, for the whole mapping.
             said.add_of_folder(&fields, &mut Sink::default());
-            let Some(below) = parts.next().and_then(|part| fields.get(part)) else { break };
-            let Ok(next) = YamlFields::of(below, "a folder", &mut Sink::default()) else { break };
-            fields = next;
+            enabled = enabled_of_folder(&fields, &mut Sink::default()).or(enabled);
+            let Some(below) = below(&fields, &mut parts) else { break };
+            fields = below;
         }
         source.freshness.fill(said);
+        source.enabled = source.enabled.or(enabled);
     }
+}
+
+/// The next folder on the way to a source. Folders of files may be left out.
+fn below<'a>(fields: &YamlFields<'a>, parts: &mut std::slice::Iter<'_, String>) -> Option<YamlFields<'a>> {
+    let node = parts.find_map(|part| fields.get(part))?;
+    YamlFields::of(node, "a folder", &mut Sink::default()).ok()
+}
+
+fn enabled_of_folder(fields: &YamlFields<'_>, sink: &mut Sink) -> Option<bool> {
+    ["enabled", "+enabled"].into_iter().find_map(|key| fields.read(key, Node::expect_bool, sink))
 }
 
 /// Reports what is wrong with the configs of sources, and those that do nothing here.
 fn warn_of_others(fields: &YamlFields<'_>, sink: &mut Sink) {
     SourceFreshness::default().add_of_folder(fields, sink);
+    enabled_of_folder(fields, sink);
     for (key, node) in fields.entries() {
         let word = key.value.trim_start_matches('+');
-        if matches!(word, "freshness" | "loaded_at_field" | "loaded_at_query") {
+        if matches!(word, "enabled" | "freshness" | "loaded_at_field" | "loaded_at_query") {
             continue;
         }
         let is_folder = matches!(node.kind, YamlKind::Mapping(_)) && !key.value.starts_with('+');

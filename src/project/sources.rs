@@ -6,7 +6,9 @@ use std::sync::Arc;
 use super::data_test;
 use super::freshness::SourceFreshness;
 use super::node::{Node, YamlFields, YamlKind, ended_by_comma};
+use super::package::Package;
 use super::properties::{UniqueColumns, column};
+use super::resources::DeclaringFile;
 use super::scalar::{Scalar, Typed};
 use super::schema;
 use super::source::{Limit, OnBadRow, OnMissing, Source, SourceColumn, SourceFormat, SourceLack, UnlocatedSource};
@@ -16,7 +18,7 @@ use super::source_forms::forms;
 use super::source_place::{
     SourceGroup, SourcePlaces, TableNames, UnplacedTable, external_of, external_places, lacking_columns,
 };
-use super::source_properties::{SourceOfTables, SourceProperties};
+use super::source_properties::{SourceOfTables, SourceProperties, add_project_configs, enabled_in};
 use crate::column_type::ColumnType;
 use crate::diag::{Checked, Code, Diagnostic, Sink, all_of, any_of};
 use crate::name::{RESCUED, SOURCE_FILE, SOURCE_LINE, SchemaName, SourceTableName, TableName};
@@ -31,6 +33,8 @@ pub(super) struct DeclaredSources {
     pub(super) located: BTreeMap<TableName, Source>,
     pub(super) tables: BTreeMap<TableName, UnlocatedSource>,
     pub(super) properties: BTreeMap<TableName, SourceProperties>,
+    /// Those that are switched off.
+    pub(super) disabled: BTreeMap<TableName, SourceProperties>,
     /// Those without `location`, until [`DeclaredSources::place`].
     unplaced: Vec<UnplacedTable>,
 }
@@ -44,7 +48,12 @@ pub(super) struct Surroundings<'a> {
 }
 
 /// Adds the sources of one properties file.
-pub(super) fn declare(fields: &YamlFields<'_>, package: &str, sources: &mut DeclaredSources, sink: &mut Sink) {
+pub(super) fn declare(
+    fields: &YamlFields<'_>,
+    file: DeclaringFile<'_>,
+    sources: &mut DeclaredSources,
+    sink: &mut Sink,
+) {
     for node in fields.list("sources", sink) {
         let Ok(fields) = YamlFields::of(node, "an item of `sources`", sink) else {
             continue;
@@ -62,13 +71,14 @@ pub(super) fn declare(fields: &YamlFields<'_>, package: &str, sources: &mut Decl
         let group = SourceGroup::read(schema, &fields, sink);
         let mut freshness = SourceFreshness::default();
         freshness.add(&fields, sink);
-        let source = SourceOfTables { name: &name, fields: &fields, package, freshness };
+        let source = SourceOfTables { name: &name, fields: &fields, file, freshness };
         for table in fields.list("tables", sink) {
             let Ok(fields) = YamlFields::of(table, "an item of `tables`", sink) else { continue };
             schema::TABLE.check(&fields, sink);
             check_config(&fields, sink);
-            sources.keep(&source, &fields, sink);
-            if fields.get("location").is_none() {
+            if sources.keep(&source, &fields, sink) == SourceState::Disabled {
+                // Nothing is read of it.
+            } else if fields.get("location").is_none() {
                 sources.unplaced.push(UnplacedTable { group: group.clone(), node: table.clone() });
             } else if let Ok(source) = read_table(&fields, &group.name, sink) {
                 add(source, &mut sources.located, sink);
@@ -82,16 +92,45 @@ fn check_config(fields: &YamlFields<'_>, sink: &mut Sink) {
     if let Ok(fields) = YamlFields::of(config, "`config`", sink) {
         schema::SOURCE_CONFIG.check(&fields, sink);
     }
+    // What is no truth value is said here, once.
+    enabled_in(fields, sink);
+}
+
+/// Whether a table is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum SourceState {
+    Enabled,
+    Disabled,
 }
 
 impl DeclaredSources {
     /// Keeps a table as it was written, the first of a name: a second one is an error elsewhere.
-    fn keep(&mut self, source: &SourceOfTables<'_>, table: &YamlFields<'_>, sink: &mut Sink) {
-        let Ok(name) = table.name("a source table", &mut Sink::default()) else { return };
-        let Ok(schema) = SchemaName::parse(&source.name.value) else { return };
+    fn keep(&mut self, source: &SourceOfTables<'_>, table: &YamlFields<'_>, sink: &mut Sink) -> SourceState {
+        let Ok(name) = table.name("a source table", &mut Sink::default()) else { return SourceState::Enabled };
+        let Ok(schema) = SchemaName::parse(&source.name.value) else { return SourceState::Enabled };
         let mut properties = SourceProperties::read(source, table, &name);
         properties.freshness.add(table, sink);
-        self.properties.entry(TableName { schema, table: name.value }).or_insert(properties);
+        let name = TableName { schema, table: name.value };
+        if properties.is_disabled() {
+            self.disabled.insert(name, properties);
+            return SourceState::Disabled;
+        }
+        self.properties.entry(name).or_insert(properties);
+        SourceState::Enabled
+    }
+
+    /// Adds what project files say of sources, and takes out those that they switch off.
+    pub(super) fn configure(&mut self, project: &YamlFields<'_>, packages: &[Package<'_>], sink: &mut Sink) {
+        add_project_configs(project, None, &mut self.properties, sink);
+        for package in packages {
+            // That its file is a mapping was seen when it was read.
+            if let Ok(fields) = YamlFields::of(&package.files.project, "the project file", &mut Sink::default()) {
+                add_project_configs(&fields, Some(package.name.as_str()), &mut self.properties, sink);
+            }
+        }
+        self.disabled.extend(self.properties.extract_if(.., |_, source| source.is_disabled()));
+        let enabled = &self.properties;
+        self.unplaced.retain(|table| table.name().is_none_or(|name| enabled.contains_key(&name)));
     }
 
     /// Finds the files of the tables that do not say where they are. Those that have none are tables of a database for dbt, and the

@@ -10,6 +10,7 @@ use super::folders::ConfigFolder;
 use super::found_models::PropertiesFile;
 use super::model::{DeclaredTest, Model, SingularTest};
 use super::node::YamlFields;
+use super::package::Package;
 use super::schema;
 use super::settings::{Settings, TestSettings};
 use super::source::Source;
@@ -27,34 +28,44 @@ pub(super) struct AllTests<'a> {
 
 impl AllTests<'_> {
     /// Gives them what project file and properties files say of them elsewhere than where they are declared.
-    pub fn configure(self, fields: &YamlFields<'_>, project: &str, properties: &[PropertiesFile<'_>], sink: &mut Sink) {
+    pub fn configure(self, folders: ProjectTestFolders<'_>, properties: &[PropertiesFile<'_>], sink: &mut Sink) {
         describe_singular(properties, self.singular, sink);
-        TestFolders::read(fields, project, properties, sink).apply(self, sink);
+        TestFolders::read(folders, properties, sink).apply(self, sink);
     }
 }
 
-/// `data_tests:` of the project file, or `tests:`, as it was called before.
+/// What has a say over data tests besides properties files.
+#[derive(Clone, Copy)]
+pub(super) struct ProjectTestFolders<'a> {
+    /// The project file.
+    pub fields: &'a YamlFields<'a>,
+    /// The project's name.
+    pub project: &'a str,
+    pub packages: &'a [Package<'a>],
+}
+
+/// `data_tests:` of the project file and of those of packages.
 struct TestFolders<'a> {
     folder: ConfigFolder,
     project: &'a str,
+    packages: &'a [Package<'a>],
     /// The package of each properties file, and the folders that it lies in.
     files: BTreeMap<FileId, Vec<String>>,
 }
 
 impl<'a> TestFolders<'a> {
     pub fn read(
-        fields: &YamlFields<'_>,
-        project: &'a str,
+        folders: ProjectTestFolders<'a>,
         properties: &[PropertiesFile<'_>],
         sink: &mut Sink,
     ) -> TestFolders<'a> {
-        let key = if fields.get("data_tests").is_some() { "data_tests" } else { "tests" };
-        let folder = ConfigFolder::read(key, fields, project, sink);
+        let ProjectTestFolders { fields, project, packages } = folders;
+        let folder = ConfigFolder::of_tests(fields, project, sink);
         let place = |properties: &PropertiesFile<'_>| {
             let package = properties.package.as_deref().unwrap_or(project);
             (properties.found.file, path(package, &properties.found.below))
         };
-        TestFolders { folder, project, files: properties.iter().map(place).collect() }
+        TestFolders { folder, project, packages, files: properties.iter().map(place).collect() }
     }
 
     /// Gives all tests what holds for them, under what they say themselves.
@@ -100,7 +111,17 @@ impl<'a> TestFolders<'a> {
 
     fn settings(&self, fqn: &[String]) -> Settings {
         let is_own = fqn.first().is_some_and(|package| package == self.project);
-        if is_own { self.folder.settings_for(fqn) } else { self.folder.settings_of_package(fqn) }
+        if is_own {
+            return self.folder.settings_for(fqn);
+        }
+        // What the project says of a package wins over what the package says itself.
+        let package =
+            self.packages.iter().find(|package| fqn.first().is_some_and(|name| name == package.name.as_str()));
+        let of_root = self.folder.settings_of_package(fqn);
+        let Some(package) = package else { return of_root };
+        let mut settings = package.tests.settings_for(fqn);
+        settings.merge(&of_root);
+        settings
     }
 
     fn below_project<'f>(&self, fqn: &'f [String]) -> &'f [String] {
@@ -117,6 +138,11 @@ fn path(package: &str, below: &str) -> Vec<String> {
 }
 
 impl DeclaredTest {
+    /// All of its config, as its macro may ask for it.
+    pub fn settings(&self) -> TestSettings {
+        self.config.iter().map(|(key, value)| (key.clone(), Spanned::new(value.clone(), self.span))).collect()
+    }
+
     /// Takes configs that it does not have itself.
     fn fill(&mut self, settings: &TestSettings, sink: &mut Sink) {
         let is_missing = |key: &str| !self.config.contains_key(key);

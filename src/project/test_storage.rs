@@ -1,5 +1,7 @@
 //! `store_failures` and `limit`: whether the rows that break a data test are kept, where, and how many of them.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use super::node::YamlFields;
@@ -81,10 +83,16 @@ impl TestStorage {
         Ok(())
     }
 
-    /// The table for the rows, which is called `usual` if nothing names it.
-    pub fn table(&self, usual: &str) -> TableName {
+    /// The schema for the rows, unless a macro of the project makes another of it.
+    pub fn written_schema(&self) -> SchemaName {
         let audit = || SchemaName::parse(AUDIT_SCHEMA).expect("it is a name");
-        let schema = self.schema.clone().unwrap_or_else(audit);
+        self.schema.clone().unwrap_or_else(audit)
+    }
+
+    /// The table for the rows, which is called `usual` if nothing names it. `schemas` has what a macro of the project makes of schemas.
+    pub fn table(&self, usual: &str, schemas: &BTreeMap<String, SchemaName>) -> TableName {
+        let schema = self.written_schema();
+        let schema = schemas.get(schema.as_str()).cloned().unwrap_or(schema);
         TableName { schema, table: self.alias.clone().unwrap_or_else(|| usual.to_owned()) }
     }
 

@@ -73,15 +73,6 @@ impl YamlScope {
         environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
         environment.set_fuel(Some(FUEL));
         environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
-        let vars: BTreeMap<String, Value> =
-            vars.iter().map(|(name, value)| (name.clone(), Value::from(Serde(value)))).collect();
-        environment.add_function("var", move |name: String, default: Rest<Value>| {
-            // A default of `None` is one too.
-            vars.get(&name).cloned().or_else(|| default.first().cloned()).ok_or_else(|| {
-                let message = format!("the variable `{name}` is not set");
-                Error::new(ErrorKind::UndefinedError, message)
-            })
-        });
         let variables = variables.clone();
         let listed = listed.clone();
         environment.add_function("env_var", move |name: String, default: Option<String>| {
@@ -99,6 +90,22 @@ impl YamlScope {
         environment.add_filter("as_native", |value: Value| truth(&value).map_or(value, Value::from));
         environment.add_filter("as_text", |value: Value| Value::from(value.to_string()));
         YamlScope { environment: Arc::new(environment), context: Value::from_pairs([("target", target)]) }
+            .with_vars(vars)
+    }
+
+    /// The same with these variables.
+    pub fn with_vars(mut self, vars: &BTreeMap<String, serde_json::Value>) -> YamlScope {
+        let vars: BTreeMap<String, Value> =
+            vars.iter().map(|(name, value)| (name.clone(), Value::from(Serde(value)))).collect();
+        let environment = Arc::make_mut(&mut self.environment);
+        environment.add_function("var", move |name: String, default: Rest<Value>| {
+            // A default of `None` is one too.
+            vars.get(&name).cloned().or_else(|| default.first().cloned()).ok_or_else(|| {
+                let message = format!("the variable `{name}` is not set");
+                Error::new(ErrorKind::UndefinedError, message)
+            })
+        });
+        self
     }
 
     /// The same with blocks of documentation, which descriptions name.

@@ -1,5 +1,7 @@
 //! The types that texts might have: what all values of a column convert to, and are.
 
+use std::sync::Arc;
+
 use arrow::array::StringArray;
 
 use super::column::{ColumnBuffer, ColumnFields};
@@ -22,6 +24,8 @@ const TRIED: [ColumnType; 5] =
 #[derive(Debug)]
 pub(crate) struct ColumnGuess {
     open: Vec<ColumnType>,
+    /// How values are written.
+    forms: Arc<Forms>,
     /// Values that are not null.
     values: usize,
     /// A number begins with a zero that a number would lose: it is a code, like `007`.
@@ -41,6 +45,7 @@ impl Default for ColumnGuess {
     fn default() -> Self {
         Self {
             open: TRIED.to_vec(),
+            forms: Arc::default(),
             values: 0,
             has_leading_zero: false,
             has_other_words: false,
@@ -53,9 +58,15 @@ impl Default for ColumnGuess {
 }
 
 impl ColumnGuess {
+    /// For values that are written in other forms than those of sources that say nothing of it.
+    pub(crate) fn with_forms(forms: Forms) -> ColumnGuess {
+        ColumnGuess { forms: Arc::new(forms), ..ColumnGuess::default() }
+    }
+
     /// Takes values into account. An empty text is none.
     pub(crate) fn add(&mut self, texts: &StringArray) {
-        self.open.retain(|data_type| converts(texts, *data_type));
+        let forms = &self.forms;
+        self.open.retain(|data_type| converts(texts, *data_type, forms));
         texts.iter().flatten().filter(|text| !text.is_empty()).for_each(|text| self.look_at(text));
     }
 
@@ -120,9 +131,9 @@ impl ColumnGuess {
 }
 
 /// Whether the reader converts all of these texts.
-fn converts(texts: &StringArray, data_type: ColumnType) -> bool {
+fn converts(texts: &StringArray, data_type: ColumnType, forms: &Arc<Forms>) -> bool {
     // What is converted is dropped with the buffer: only what does not convert is of interest.
-    let mut buffer = ColumnBuffer::new(data_type, &Forms::default().into());
+    let mut buffer = ColumnBuffer::new(data_type, forms);
     let mut does = true;
     buffer.extend(&Texts(texts), |_, _| does = false);
     does

@@ -10,13 +10,13 @@ use crate::span::{FileId, Span, Spanned};
 const MOST_TOLD: usize = 10;
 
 /// Something that is wrong with a seed.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct SeedFault {
     diagnostic: Diagnostic,
     place: FaultPlace,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum FaultPlace {
     /// A line of the seed, from 1.
     Line(u64),

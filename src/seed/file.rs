@@ -12,6 +12,11 @@ use crate::raw::{
     Projection, RawColumn, RawError, RawFile, RawFormat, RawKind, UnknownColumns, names_of, parse_block,
 };
 
+/// How values of seeds are written: a whole number may be `10.00`, as for dbt.
+pub(super) fn forms() -> Forms {
+    Forms { lenient_numbers: true, ..Forms::default() }
+}
+
 pub(super) struct SeedFile {
     path: String,
     text: Arc<[u8]>,
@@ -67,7 +72,7 @@ impl SeedFile {
         Arc::new(RawFormat {
             columns,
             kind: RawKind::Csv(CsvOptions { delimiter: self.delimiter, ..CsvOptions::default() }),
-            forms: Arc::new(Forms::default()),
+            forms: Arc::new(forms()),
             missing_columns: MissingColumns::Error,
             unknown_columns: UnknownColumns::Error,
             max_record_bytes: DEFAULT_MAX_RECORD_BYTES,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use arrow::array::StringArray;
 
 use super::fault::SeedFault;
-use super::file::ParsedSeed;
+use super::file::{ParsedSeed, forms};
 use super::header::Header;
 use crate::column_type::ColumnType;
 use crate::project::SeedType;
@@ -48,7 +48,7 @@ pub(super) fn decimals(
 
 /// What the texts of a column may be.
 fn guess(texts: &ParsedSeed, column: usize) -> ColumnGuess {
-    let mut guess = ColumnGuess::default();
+    let mut guess = ColumnGuess::with_forms(forms());
     for batch in &texts.batches {
         let column = batch.column(column).as_any().downcast_ref::<StringArray>();
         guess.add(column.expect("a column that was read as text is text"));

@@ -16,7 +16,7 @@ use arrow::datatypes::{Schema, SchemaRef};
 
 pub(crate) use fault::SeedFault;
 
-use crate::diag::any_of;
+use crate::diag::{any_of, nearest};
 use crate::project::{ColumnType, Seed, SeedType};
 use crate::raw::RawColumn;
 use file::SeedFile;
@@ -27,6 +27,8 @@ use header::Header;
 pub(crate) struct SeedRows {
     pub schema: SchemaRef,
     pub batches: Vec<RecordBatch>,
+    /// What the config says of columns that the seed does not have: dbt passes it over.
+    pub passed_over: Vec<SeedFault>,
 }
 
 /// Reads a seed. Every row of the file is in the result, or else the file is refused as a whole.
@@ -34,7 +36,7 @@ pub(crate) fn read(path: &str, seed: &Seed) -> Result<SeedRows, Vec<SeedFault>> 
     let file = SeedFile::new(path, seed);
     let header = Header::read(&file, &seed.config)?;
     // Faults are reported layer by layer: with a wrong header every row would be wrong, and with wrong rows every type.
-    let written = declared_types(&header, seed)?;
+    let DeclaredTypes { types: written, passed_over } = declared_types(&header, seed)?;
     let texts =
         file.parse(header.columns(|_| ColumnType::Text)).map_err(|error| vec![SeedFault::unreadable(&error)])?;
     if !texts.bad.is_empty() {
@@ -46,23 +48,37 @@ pub(crate) fn read(path: &str, seed: &Seed) -> Result<SeedRows, Vec<SeedFault>> 
         header.columns(|index| declared.get(&index).or(inferred.get(&index)).copied().unwrap_or(ColumnType::Text));
     let typed = file.parse(columns.clone()).map_err(|error| vec![SeedFault::unreadable(&error)])?;
     let misfits = misfits(&typed.tallies, &header, &columns);
-    if misfits.is_empty() { renamed(&typed.batches, &header, &columns) } else { Err(misfits) }
+    if !misfits.is_empty() {
+        return Err(misfits);
+    }
+    let rows = renamed(&typed.batches, &header, &columns);
+    Ok(SeedRows { passed_over, ..rows })
 }
 
 /// The types that the config gives, by the place of the column.
-fn declared_types(header: &Header, seed: &Seed) -> Result<BTreeMap<usize, SeedType>, Vec<SeedFault>> {
+struct DeclaredTypes {
+    types: BTreeMap<usize, SeedType>,
+    passed_over: Vec<SeedFault>,
+}
+
+/// Reads them. A name that is nearly one of the header's is taken for a misspelling.
+fn declared_types(header: &Header, seed: &Seed) -> Result<DeclaredTypes, Vec<SeedFault>> {
     let mut types = BTreeMap::new();
     let mut faults = Vec::new();
+    let mut passed_over = Vec::new();
     for (column, data_type) in &seed.config.column_types {
         match header.position(&column.value) {
             Some(index) => {
                 // `column_types` stands before `data_type` in the list, so the first one counts.
                 types.entry(index).or_insert(*data_type);
             }
-            None => faults.push(SeedFault::no_column(column, &header.names)),
+            None if nearest(&column.value, header.names.iter().map(String::as_str)).is_some() => {
+                faults.push(SeedFault::no_column(column, &header.names));
+            }
+            None => passed_over.push(SeedFault::no_column(column, &header.names)),
         }
     }
-    if faults.is_empty() { Ok(types) } else { Err(faults) }
+    if faults.is_empty() { Ok(DeclaredTypes { types, passed_over }) } else { Err(faults) }
 }
 
 /// For each column with values that are not of its type, the first of them.
@@ -77,7 +93,7 @@ fn misfits(tallies: &[crate::raw::ColumnTally], header: &Header, columns: &[RawC
 }
 
 /// The batches with the names under which the columns are stored.
-fn renamed(batches: &[RecordBatch], header: &Header, columns: &[RawColumn]) -> Result<SeedRows, Vec<SeedFault>> {
+fn renamed(batches: &[RecordBatch], header: &Header, columns: &[RawColumn]) -> SeedRows {
     let mut fields = Vec::new();
     for (name, column) in header.names.iter().zip(columns) {
         fields.push(arrow::datatypes::Field::new(name, column.data_type.arrow(), true));
@@ -88,7 +104,7 @@ fn renamed(batches: &[RecordBatch], header: &Header, columns: &[RawColumn]) -> R
         let batch = RecordBatch::try_new(Arc::clone(&schema), batch.columns().to_vec());
         renamed.push(batch.expect("columns keep their types under other names"));
     }
-    Ok(SeedRows { schema, batches: renamed })
+    SeedRows { schema, batches: renamed, passed_over: Vec::new() }
 }
 
 /// The words for the types that a config can name, as the end of a sentence.

@@ -77,7 +77,8 @@ fn a_type_is_one_that_all_values_have() {
         (&["1", "-20", ""][..], "Int64"),
         (&["9223372036854775807"], "Int64"),
         (&["1", "2.5"], "Float64"),
-        (&["1e3"], "Float64"),
+        (&["10.00", "-20", "1e3", "5."], "Int64"),
+        (&["10.00", "1e-3"], "Float64"),
         (&["true", "False"], "Boolean"),
         (&["2026-03-31", ""], "Date32"),
         (&["2026-03-31 18:00:00", "2026-03-31T18:00:00"], "Timestamp(µs)"),
@@ -147,6 +148,9 @@ fn quoted_names_are_kept_as_they_are_written() {
     assert_eq!(rows.schema.field(2).name(), "The day");
     assert_eq!(rows.schema.field(1).data_type().to_string(), "Utf8");
     assert!(read_as("id,name\n1,2\n", quoted).unwrap_err().contains("the seed has no column `Name`"));
+    let elsewhere = config(&[("born", ColumnType::Date), ("id", ColumnType::Text)]);
+    let rows = read_as("id,name\n1,2\n", elsewhere).unwrap();
+    assert_eq!((rows.passed_over.len(), rows.schema.field(0).data_type().to_string()), (1, "Utf8".to_owned()));
 }
 
 #[test]

@@ -18,6 +18,8 @@ pub(super) struct MacroDefinition {
     /// What belongs before the name, because the tag says what the macro is.
     pub prefix: &'static str,
     pub parameters: Vec<String>,
+    /// Where each parameter stands, and its default.
+    pub places: Vec<ParameterPlace>,
     /// Where the list of parameters ends. `None` if it never does: the parser reports that.
     pub end_of_parameters: Option<usize>,
     /// Whether its text mentions `varargs`, which makes it take any number of arguments.
@@ -26,7 +28,27 @@ pub(super) struct MacroDefinition {
     pub takes_kwargs: bool,
 }
 
+/// A parameter in the text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ParameterPlace {
+    /// The comma before it, or its beginning if it is the first.
+    pub begins: usize,
+    /// Its name.
+    pub name: Range<usize>,
+    /// The sign before its default. `None` if it has no default.
+    pub equals: Option<Range<usize>>,
+    /// The words of its default that are names of their own.
+    pub mentioned: Vec<String>,
+}
+
 impl MacroDefinition {
+    /// The first parameter whose default reads another one. Jinja2 knows those that stand before it; the engine computes defaults before any
+    /// of them has its name.
+    pub fn first_dependent(&self) -> Option<usize> {
+        let reads = |place: &ParameterPlace| place.mentioned.iter().any(|word| self.parameters.contains(word));
+        self.places.iter().position(reads)
+    }
+
     /// The parameters that the engine must be given besides those that were written.
     pub fn hidden_parameters(&self) -> String {
         let mut written = String::new();
@@ -62,6 +84,8 @@ pub(super) fn macro_definitions(text: &str) -> Vec<MacroDefinition> {
 /// Reads on behind the name of a macro.
 fn definition(text: &str, name: Token, rest: &[Token]) -> MacroDefinition {
     let mut parameters = Vec::new();
+    let mut places: Vec<ParameterPlace> = Vec::new();
+    let mut last = name;
     let mut end_of_parameters = None;
     let mut depth = 0_usize;
     let mut begins_parameter = false;
@@ -70,7 +94,19 @@ fn definition(text: &str, name: Token, rest: &[Token]) -> MacroDefinition {
         match token.kind {
             TokenKind::Mark(b'(' | b'[' | b'{') => depth += 1,
             TokenKind::Mark(b')' | b']' | b'}') => depth = depth.saturating_sub(1),
-            TokenKind::Word if begins_parameter => parameters.extend(text.get(token.range()).map(str::to_owned)),
+            TokenKind::Word if begins_parameter => {
+                parameters.extend(text.get(token.range()).map(str::to_owned));
+                let begins = if last.is(b',') { last.start } else { token.start };
+                places.push(ParameterPlace { begins, name: token.range(), equals: None, mentioned: Vec::new() });
+            }
+            TokenKind::Mark(b'=') if depth == 1 => {
+                let current = places.last_mut().filter(|place| place.equals.is_none());
+                current.into_iter().for_each(|place| place.equals = Some(token.range()));
+            }
+            TokenKind::Word if !last.is(b'.') => {
+                let word = text.get(token.range()).unwrap_or_default().to_owned();
+                places.last_mut().into_iter().for_each(|place| place.mentioned.push(word.clone()));
+            }
             TokenKind::Mark(_) | TokenKind::Word | TokenKind::Text | TokenKind::Open | TokenKind::Close => {}
         }
         if depth == 0 {
@@ -79,6 +115,7 @@ fn definition(text: &str, name: Token, rest: &[Token]) -> MacroDefinition {
             break;
         }
         begins_parameter = depth == 1 && (token.is(b'(') || token.is(b','));
+        last = *token;
     }
     let end = body.windows(2).position(|window| match window {
         [open, keyword] => {
@@ -95,6 +132,7 @@ fn definition(text: &str, name: Token, rest: &[Token]) -> MacroDefinition {
         takes_varargs: takes(VARARGS),
         takes_kwargs: takes(KWARGS),
         parameters,
+        places,
         end_of_parameters,
     }
 }

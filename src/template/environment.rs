@@ -18,7 +18,7 @@ use super::source_map::{MapPiece, PieceKind, SourceMap};
 use super::trace::{Tracer, UnmarkedText};
 use crate::diag::{Code, Diagnostic};
 use crate::project::DBT_PACKAGE;
-use crate::span::{FileId, SourceFiles, Span};
+use crate::span::{FileId, SourceFiles, Span, Spanned};
 
 /// The work that one template may cause: some million steps, or some hundred million bytes.
 const FUEL: u64 = 4_000_000;
@@ -44,6 +44,8 @@ pub(super) struct Prepared {
     pub imports: Vec<usize>,
     /// The package that it belongs to.
     pub package: String,
+    /// The config of a data test, as far as YAML says it.
+    pub test_config: BTreeMap<String, Spanned<serde_json::Value>>,
 }
 
 /// What a render gives.

@@ -2,9 +2,6 @@
 
 use chrono::{DateTime, Utc};
 
-/// The version of dbt whose templates and artifacts are understood.
-pub const DBT_VERSION: &str = "1.11.0";
-
 /// The same for all that a command renders and writes, and another for each command: it follows from the run's time.
 pub fn invocation_id(project: &str, time: DateTime<Utc>) -> String {
     let digest = blake3::hash(format!("{project} {}", time.timestamp_micros()).as_bytes()).to_hex();

@@ -33,7 +33,7 @@ pub use introspection::{
     Answer, Answers, Cell, Compiler, NoCompiler, QueryRows, Question, QuestionQuery, Refusal, RelationColumn,
     RelationColumns,
 };
-pub use invocation::{DBT_VERSION, invocation_id};
+pub use invocation::invocation_id;
 pub use macro_block::{MacroBlock, macro_blocks};
 pub(crate) use private_read::PrivateRead;
 pub use reference_name::{ReferenceName, ReferencePlaces};
@@ -41,7 +41,8 @@ pub use rendered::{BrokenModel, Rendered, RenderedAnalysis};
 pub use source_map::SourceMap;
 pub use stage::{
     HookTemplate, RenderedHook, RenderedTest, RenderedText, TextFile, TextInputs, messages_of, render_hooks,
-    render_models, render_tested, render_text, render_texts, settle_rivals, test_names, trace_models, trace_texts,
+    render_models, render_tested, render_text, render_texts, settle_rivals, test_names, test_schemas, trace_models,
+    trace_texts,
 };
 
 use crate::day::Window;

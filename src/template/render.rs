@@ -43,6 +43,10 @@ pub(super) struct Facts {
     pub package_vars: BTreeMap<String, BTreeMap<String, Value>>,
     /// Models that switched themselves off.
     pub disabled: BTreeSet<ModelName>,
+    /// Names of models that are none here, with those that stand for them.
+    pub renamed: BTreeMap<String, ModelName>,
+    /// Sources that YAML switches off.
+    pub disabled_sources: BTreeSet<TableName>,
     /// The environment variables that templates may read because the target lists them.
     pub listed_variables: BTreeSet<String>,
     /// The environment variables that were asked for so far.
@@ -89,8 +93,17 @@ pub(super) struct NodeFacts {
     /// The schema of a source; empty for others.
     pub source_name: String,
     pub settings: Settings,
-    /// Names and descriptions.
-    pub columns: Vec<(String, String)>,
+    pub columns: Vec<NodeColumn>,
+}
+
+/// A column as a properties file describes it.
+#[derive(Debug, Clone)]
+pub(super) struct NodeColumn {
+    pub name: String,
+    pub description: String,
+    pub data_type: Option<String>,
+    /// Its other keys, as `meta`, `tags` and `config`.
+    pub written: serde_json::Map<String, serde_json::Value>,
 }
 
 /// How much of the run's time a render has read.

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::call_place::{CallPlace, arguments};
-use super::definition::MacroDefinition;
+use super::definition::{MacroDefinition, ParameterPlace};
 use super::operators::rewritten_operators;
 use super::token::{ScannedText, Token, TokenKind};
 use crate::text_edit::TextEdit;
@@ -121,9 +121,14 @@ pub(super) fn rewrite(scanned: &ScannedText<'_>, kind: TemplateKind<'_>, callabl
     if let TemplateKind::MacroFile(definitions) = kind {
         // Jinja has neither `varargs` nor `kwargs` of its own accord, so parameters for them are written in where the body reads them.
         for definition in definitions {
-            let hidden = definition.end_of_parameters.map(|end| (end, definition.hidden_parameters()));
-            let hidden = hidden.filter(|(_, parameters)| !parameters.is_empty());
-            pieces.extend(hidden.map(|(end, parameters)| TextEdit::before(end, parameters)));
+            match definition.first_dependent() {
+                Some(first) => pieces.extend(computed_defaults(text, definition, first)),
+                None => {
+                    let hidden = definition.end_of_parameters.map(|end| (end, definition.hidden_parameters()));
+                    let hidden = hidden.filter(|(_, parameters)| !parameters.is_empty());
+                    pieces.extend(hidden.map(|(end, parameters)| TextEdit::before(end, parameters)));
+                }
+            }
             pieces.push(TextEdit::before(definition.name.start, format!("{MACRO_PREFIX}{}", definition.prefix)));
         }
     }
@@ -131,6 +136,26 @@ pub(super) fn rewrite(scanned: &ScannedText<'_>, kind: TemplateKind<'_>, callabl
     pieces.sort_by_key(|piece| piece.at);
     let assigned = named.iter().filter(|(keyword, _)| *keyword == "set").map(|(_, name)| (*name).to_owned());
     put_in(text, pieces, assigned.collect())
+}
+
+/// Writes `f(a, b=a, c=1) %}` as `f(a, b, c) %}{% set b = b if b is defined else (a) %}{% set c = c if c is defined else (1) %}`: each
+/// default stays where it is, for its place and for what else is written into it.
+fn computed_defaults(text: &str, definition: &MacroDefinition, first: usize) -> Vec<TextEdit> {
+    let name = |place: &ParameterPlace| text.get(place.name.clone()).unwrap_or_default().to_owned();
+    let given = |name: &str| format!(") %}}{{% set {name} = {name} if {name} is defined else (");
+    let Some((begin, later)) = definition.places.get(first..).and_then(<[ParameterPlace]>::split_first) else {
+        return Vec::new();
+    };
+    let Some(equals) = begin.equals.clone() else { return Vec::new() };
+    let names: String = later.iter().map(|place| format!(", {}", name(place))).collect();
+    let opening = format!("{names}{}{}", definition.hidden_parameters(), given(&name(begin)));
+    let mut pieces = vec![TextEdit::instead(equals, &opening)];
+    for place in later {
+        let end = place.equals.as_ref().map_or(place.name.end, |equals| equals.end);
+        let opening = if place.equals.is_some() { given(&name(place)) } else { String::new() };
+        pieces.push(TextEdit::instead(place.begins..end, &opening));
+    }
+    pieces
 }
 
 fn put_in(text: &str, pieces: Vec<TextEdit>, assigned: BTreeSet<String>) -> RewrittenText {
@@ -333,6 +358,19 @@ mod tests {
         let text = "{%- macro cents(x) %}{{ cents(x) }}{% endmacro %}";
         let text = rewritten(text, TemplateKind::MacroFile(&macro_definitions(text))).text;
         assert_eq!(text.replace('\u{1}', "@"), "{%- macro m__cents(x) %}{{ cents(\"@24:32\", x) }}{% endmacro %}");
+    }
+
+    #[test]
+    fn a_default_that_reads_another_parameter_is_computed_in_the_body() {
+        let check = |text: &str| rewritten(text, TemplateKind::MacroFile(&macro_definitions(text))).text;
+        assert_eq!(
+            check("{%- macro f(a, b=a['x'], c = 'a', d) -%}{{ kwargs }}{% endmacro %}"),
+            "{%- macro m__f(a, b, c, d, kwargs={}) %}{% set b = b if b is defined else (a['x']) %}{% set c = c if c is defined else ( 'a') \
+             -%}{{ kwargs }}{% endmacro %}"
+        );
+        for plain in ["{% macro f(a, b=x.a, c='a') %}{% endmacro %}", "{% macro f(a) %}{{ a }}{% endmacro %}"] {
+            assert_eq!(check(plain), plain.replace("macro f", "macro m__f"));
+        }
     }
 
     #[test]

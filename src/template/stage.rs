@@ -20,6 +20,7 @@ use minijinja::value::Serde;
 
 pub use hooks::{HookTemplate, RenderedHook, render_hooks};
 pub use operation::messages_of;
+pub use places::test_schemas;
 pub use rivals::settle_rivals;
 pub use tested::{RenderedTest, render_tested};
 pub use traced::{RenderedText, trace_models, trace_texts};
@@ -32,7 +33,9 @@ use super::{Reference, ReferenceName, ReferenceTarget, Rendered, RenderedModel, 
 use crate::diag::{Checked, Code, Diagnostic, Severity, Sink, all_of};
 use crate::host::Host;
 use crate::name::{ModelName, NodeKind, TableName};
-use crate::project::{DATABASE, DbtOutput, Model, ModelConfig, Profile, Project, appends_everything, idle_configs};
+use crate::project::{
+    DATABASE, DbtOutput, Model, ModelConfig, Profile, Project, TestSettings, appends_everything, idle_configs,
+};
 use crate::span::{FileId, SourceFiles, Span};
 use attempt::{Attempt, ModelTemplate};
 use places::WrittenPlace;
@@ -117,11 +120,20 @@ pub struct TextInputs<'a> {
 pub struct TextFile<'a> {
     pub file: FileId,
     pub package: &'a str,
+    /// What YAML says of the config of a data test.
+    pub config: Option<&'a TestSettings>,
+}
+
+impl<'a> TextFile<'a> {
+    /// A text that has no config.
+    pub fn plain(file: FileId, package: &'a str) -> TextFile<'a> {
+        TextFile { file, package, config: None }
+    }
 }
 
 /// Renders a query: it has the functions of a model, but no config and no table of its own.
 pub fn render_text(inputs: TextInputs<'_>, file: FileId, sink: &mut Sink) -> Checked<RenderedSql> {
-    let text = TextFile { file, package: &inputs.project.name.value };
+    let text = TextFile::plain(file, &inputs.project.name.value);
     let rendered = render_texts(inputs, &[text], sink)?.pop();
     rendered.expect("one text was asked for").map_err(|faults| sink.error_all(faults))
 }
@@ -144,8 +156,9 @@ pub fn render_texts(
     let engine = Engine::new(&library, inputs.files);
     let mut stage = text_stage(inputs, &library, engine);
     let mut all = Vec::with_capacity(texts.len());
-    for TextFile { file, package } in texts {
+    for TextFile { file, package, config } in texts {
         let mut prepared = stage.prepare(*file, stage.files.text(*file), package);
+        prepared.test_config = config.cloned().unwrap_or_default();
         let attempt = stage.attempt(&mut prepared, &RenderSubject::Text, Variant::Full);
         all.push(attempt.well(None, sink));
     }
@@ -172,6 +185,8 @@ fn facts(project: &Project, tables: BTreeMap<ModelName, TableName>, library: &Ar
     let values = |vars: &BTreeMap<String, serde_json::Value>| {
         vars.iter().map(|(name, value)| (name.clone(), Value::from(Serde(value)))).collect::<BTreeMap<_, _>>()
     };
+    let renamed = project.models.values();
+    let renamed = renamed.filter_map(|model| Some((model.written_name.clone()?, model.name.clone())));
     Facts {
         project: project.name.value.clone(),
         target: target_names(project),
@@ -187,6 +202,8 @@ fn facts(project: &Project, tables: BTreeMap<ModelName, TableName>, library: &Ar
         source_tables: project.tables.clone(),
         tables,
         disabled: project.disabled.models.keys().cloned().collect(),
+        renamed: renamed.collect(),
+        disabled_sources: project.disabled.sources.keys().cloned().collect(),
         listed_variables: project.target.env_vars.clone(),
         environment: BTreeMap::new(),
         answers: declared_columns(project),

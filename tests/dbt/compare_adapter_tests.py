@@ -245,10 +245,21 @@ class Plugin:
 
         def outside(adapter, sql, fetch=None):
             word = sql.strip().split(" ")[0].lower()
+            if "drop schema" in sql.lower():
+                plugin.beside.dropped = True
             if plugin.beside.current is not None and word not in ("select", "", "with") and "drop schema" not in sql.lower():
                 plugin.beside.current["outside"].append(word)
             return run_sql(adapter, sql, fetch)
 
+        # `update_rows` of dbt's tests gives its statement to the adapter itself.
+        update_clause = dbt.tests.util.generate_update_clause
+
+        def updated(clause):
+            if plugin.beside.current is not None:
+                plugin.beside.current["outside"].append("update")
+            return update_clause(clause)
+
+        dbt.tests.util.generate_update_clause = updated
         drop_schema = SQLAdapter.drop_schema
 
         def drop(adapter, relation):

@@ -11,7 +11,7 @@ pub use rows::{FixtureCell, FixtureRow, FixtureRows, FixtureValue};
 
 use super::files::FoundFile;
 use super::found_models::PropertiesFile;
-use super::model::Model;
+use super::model::{Model, model_named};
 use super::node::{Node, YamlFields, YamlKind};
 use super::properties::is_version;
 use super::schema;
@@ -221,7 +221,7 @@ fn tested_models<'a>(
         return Err(sink.error(Diagnostic::error(Code::InvalidYaml, message).at(name.span)));
     };
     let versions = chosen_versions(fields, sink)?;
-    let exact = ModelName::parse(&model.value).ok().and_then(|name| scope.models.get(&name));
+    let exact = model_named(scope.models, &model.value).and_then(|name| scope.models.get(&name));
     let all: Vec<&Model> = scope.models.values().filter(|one| is_version(&one.name, &model.value)).collect();
     match exact {
         Some(found) if found.kind() != NodeKind::Model => {

@@ -1,8 +1,11 @@
 //! `adapter.dispatch()`, and what cannot be answered because it would look into the lake.
 
+use std::sync::Arc;
+
 use minijinja::Value;
 
 use super::column::{columns_in_relation, missing_columns};
+use super::context::Api;
 use super::macro_call::MacroCall;
 use super::reference::refer;
 use super::relation::Relation;
@@ -10,7 +13,7 @@ use super::{Call, CallFailure, TemplateFunction};
 use crate::diag::Code;
 use crate::name::{TableName, quoted};
 use crate::template::ReferenceTarget;
-use crate::template::render::RenderSubject;
+use crate::template::render::{Render, RenderSubject};
 
 /// `adapter.dispatch('name')`
 pub(super) struct Adapter;
@@ -29,6 +32,11 @@ impl TemplateFunction for Adapter {
 
     fn methods(&self) -> &'static [&'static str] {
         &["dispatch", "get_columns_in_relation", "get_missing_columns", "get_relation", "quote", "type"]
+    }
+
+    /// `adapter.Relation` and `adapter.Column`, which `api` has too.
+    fn attribute(&self, name: &str, render: &Arc<Render>) -> Option<Value> {
+        Api(Arc::clone(render)).class(name)
     }
 
     fn method(&self, method: &str, call: &Call<'_>) -> Result<Value, CallFailure> {

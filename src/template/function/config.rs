@@ -39,9 +39,16 @@ impl TemplateFunction for Config {
         if matches!(method, "persist_relation_docs" | "persist_column_docs") {
             return Ok(Value::from(false));
         }
-        check_model(call)?;
         let key = call.text(0, "the config's name")?;
-        let set = |key: &str| call.render.record().settings.get(key).map(|value| Value::from(Serde(&value.value)));
+        let set = |key: &str| {
+            let record = call.render.record();
+            let found = match &call.render.subject {
+                RenderSubject::Model(_) => record.settings.get(key),
+                // The config of a data test; other texts have none.
+                RenderSubject::Text => record.test_config.get(key),
+            };
+            found.map(|value| Value::from(Serde(&value.value)))
+        };
         let found = match method {
             "meta_get" | "meta_require" => {
                 set("meta").and_then(|meta| meta.get_attr(&key).ok()).filter(|value| !value.is_undefined())
@@ -57,13 +64,6 @@ impl TemplateFunction for Config {
             }
             _ => Err(CallFailure::new(format!("`config` has no method `{method}`")).suggest(method, METHODS)),
         }
-    }
-}
-
-fn check_model(call: &Call<'_>) -> Result<(), CallFailure> {
-    match call.render.subject {
-        RenderSubject::Model(_) => Ok(()),
-        RenderSubject::Text => Err(CallFailure::new("`config` is only for models")),
     }
 }
 

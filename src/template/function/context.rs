@@ -10,7 +10,7 @@ use minijinja::{Error, State, Value};
 use super::adapter::ENGINE;
 use super::column::ColumnClass;
 use super::{Call, CallFailure, Root, bound, relation};
-use crate::template::render::{NodeFacts, Render, RenderSubject, TargetNames};
+use crate::template::render::{NodeColumn, NodeFacts, Render, RenderSubject, TargetNames};
 
 /// `target`: where the tables are.
 pub(super) fn target(render: &Render) -> Value {
@@ -100,17 +100,42 @@ fn node_pairs(
         ("tags", value("tags").unwrap_or_else(empty)),
         ("meta", value("meta").unwrap_or_else(|| Value::from_pairs(Vec::<(&str, Value)>::new()))),
         ("config", Value::from_pairs(config)),
-        (
-            "columns",
-            Value::from_pairs(node.columns.iter().map(|(name, description)| {
-                let described = [("name", name.as_str()), ("description", description.as_str())];
-                (name.as_str(), Value::from_pairs(described))
-            })),
-        ),
+        ("columns", Value::from_pairs(node.columns.iter().map(|column| (column.name.as_str(), column_value(column))))),
         ("refs", empty()),
         ("sources", empty()),
         ("depends_on", Value::from_pairs([("nodes", empty()), ("macros", empty())])),
     ]
+}
+
+/// A column as a node shows it: what stands in its `config` is beside it too.
+fn column_value(column: &NodeColumn) -> Value {
+    let config = column.written.get("config");
+    let said = |key: &str, unset: fn() -> serde_json::Value| {
+        let found = column.written.get(key).or_else(|| config?.get(key)).filter(|value| !value.is_null());
+        let found = found.cloned().unwrap_or_else(unset);
+        // A single tag is a list of one.
+        if found.is_string() && key == "tags" { serde_json::json!([found]) } else { found }
+    };
+    let empty = || serde_json::json!({});
+    let none = || serde_json::json!([]);
+    let meta = said("meta", empty);
+    let tags = said("tags", none);
+    let mut all = serde_json::Map::new();
+    if let Some(serde_json::Value::Object(config)) = config {
+        all.extend(config.clone());
+    }
+    all.insert("meta".to_owned(), meta.clone());
+    all.insert("tags".to_owned(), tags.clone());
+    Value::from_pairs([
+        ("name", Value::from(column.name.as_str())),
+        ("description", Value::from(column.description.as_str())),
+        ("data_type", column.data_type.as_deref().map_or_else(|| Value::from(()), Value::from)),
+        ("meta", Value::from(Serde(&meta))),
+        ("tags", Value::from(Serde(&tags))),
+        ("config", Value::from(Serde(&serde_json::Value::Object(all)))),
+        ("constraints", Value::from(Serde(&said("constraints", none)))),
+        ("quote", Value::from(Serde(&said("quote", || serde_json::Value::Null)))),
+    ])
 }
 
 /// `graph`: the nodes of the project, as far as they are known before anything is rendered.
@@ -243,11 +268,7 @@ impl Object for Api {
     }
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        match key.as_str()? {
-            "Column" => Some(Value::from_object(ColumnClass)),
-            "Relation" => Some(Value::from_object(RelationClass(Arc::clone(&self.0)))),
-            _ => None,
-        }
+        self.class(key.as_str()?)
     }
 
     fn call_method(
@@ -259,6 +280,17 @@ impl Object for Api {
         match self.get_value(&Value::from(method)) {
             Some(class) => class.call(state, arguments),
             None => Err(CallFailure::new(format!("`api` has no class `{method}`")).into()),
+        }
+    }
+}
+
+impl Api {
+    /// The class of this name.
+    pub fn class(&self, name: &str) -> Option<Value> {
+        match name {
+            "Column" => Some(Value::from_object(ColumnClass)),
+            "Relation" => Some(Value::from_object(RelationClass(Arc::clone(&self.0)))),
+            _ => None,
         }
     }
 }

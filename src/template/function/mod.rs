@@ -101,9 +101,9 @@ const ALL: [&dyn TemplateFunction; 30] = [
     &macro_call::Load,
 ];
 
-/// Whether a name of karat means the same in every project. Functions, and what dbt brings along, may be replaced by macros.
+/// Whether a name of karat means the same in every project. Functions and variables, and what dbt brings along, may be replaced by macros.
 pub(super) fn is_known(name: &str) -> bool {
-    name.starts_with("__") || root::VARIABLES.contains(&name) || name == "return"
+    name.starts_with("__") || name == "return"
 }
 
 /// The names of all functions and variables.

@@ -162,7 +162,7 @@ fn without_table(facts: &Facts, only: &str) -> CallFailure {
 
 /// A table by the name of its model.
 fn table_called(facts: &Facts, name: &str) -> Option<(TableName, ModelName)> {
-    let name = ModelName::parse(name).ok()?;
+    let name = ModelName::parse(name).ok().or_else(|| facts.renamed.get(name).cloned())?;
     Some((facts.tables.get(&name)?.clone(), name))
 }
 
@@ -182,8 +182,7 @@ fn of_database(call: &Call<'_>, schema: &str, table: &str) -> Option<(ModelName,
     let facts = call.render.facts();
     let name = TableName { schema: SchemaName::parse(schema).ok()?, table: table.to_owned() };
     let declared = facts.source_tables.get(&name).filter(|declared| declared.lack == SourceLack::Place)?;
-    let model = ModelName::parse(&declared.identifier).ok()?;
-    let stored = facts.tables.get(&model)?.clone();
+    let (stored, model) = table_called(facts, &declared.identifier)?;
     // For dbt it is a table by its schema and its name. A model that is only called like a raw table, as many are, is another one.
     let is_same = declared.schema == stored.schema.as_str() || declared.schema == facts.target.schema;
     (declared.is_seed || is_same).then_some((model, stored))
@@ -214,6 +213,11 @@ fn unknown_model(call: &Call<'_>, typed: &str) -> CallFailure {
 fn unknown_source(call: &Call<'_>, schema: &str, table: &str) -> CallFailure {
     let facts = call.render.facts();
     let name = SchemaName::parse(schema).ok().map(|schema| TableName { schema, table: table.to_owned() });
+    if name.as_ref().is_some_and(|name| facts.disabled_sources.contains(name)) {
+        let failure = CallFailure::new(format!("the source `{schema}.{table}` is disabled"));
+        let help = format!("set `enabled: true` in its `config`, or leave the reference to `{schema}.{table}` out");
+        return failure.code(Code::UnknownSource).help(help);
+    }
     if let Some(declared) = name.and_then(|name| facts.source_tables.get(&name)) {
         let text = declared.lack.describe(&format!("{schema}.{table}"), &declared.identifier);
         return CallFailure::new(text.message).code(Code::UnknownSource).help(text.help);

@@ -1,5 +1,6 @@
 //! Rendering a template, as often as it takes until it has been given what it asks for.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Stage, nodes, sql, tell};
@@ -72,6 +73,7 @@ impl RenderInputs<'_> {
             rewritten: rewrite(&scanned, TemplateKind::Text, &library.callables(package)),
             imports: library.needed_by(&scanned).into_iter().collect(),
             package: package.to_owned(),
+            test_config: BTreeMap::new(),
         }
     }
 
@@ -83,6 +85,7 @@ impl RenderInputs<'_> {
             assigned: prepared.rewritten.assigned.clone(),
         };
         let render = Arc::new(Render::new(Arc::clone(self.facts), subject.clone(), place, variant));
+        render.record().test_config.clone_from(&prepared.test_config);
         let text = self.engine.render(prepared, &render).map_err(Box::new);
         let record = std::mem::take(&mut *render.record());
         Attempt { text, record }
@@ -153,7 +156,7 @@ impl Stage<'_> {
                 prepared.imports = self.facts.library.closed(imports).into_iter().collect();
             }
             Need::Nodes => {
-                let nodes = nodes::of(self.project);
+                let nodes = nodes::of(self.project, self.files);
                 Arc::make_mut(&mut self.facts).nodes = Some(Arc::new(nodes));
             }
             Need::Answer(question) => match self.asked.and_then(|answer| answer(question)) {

@@ -2,15 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
+
 use crate::name::{NodeKind, SchemaName, TableName};
-use crate::project::{Model, Project, Settings, Source};
-use crate::template::render::NodeFacts;
+use crate::project::{Model, Project, Settings, SourceProperties};
+use crate::span::{SourceFiles, Spanned};
+use crate::template::render::{NodeColumn, NodeFacts};
 
 /// All nodes, by dbt's unique ids.
-pub(super) fn of(project: &Project) -> BTreeMap<String, NodeFacts> {
-    let package = project.name.value.as_str();
+pub(super) fn of(project: &Project, files: &SourceFiles) -> BTreeMap<String, NodeFacts> {
     let models = project.models.values().map(of_model);
-    let sources = project.sources.values().map(|source| of_source(package, source));
+    let sources = project.source_properties.iter().map(|(name, source)| of_source(name, source, files));
     models.chain(sources).map(|node| (node.unique_id.clone(), node)).collect()
 }
 
@@ -35,7 +37,12 @@ fn resource_type(model: &Model) -> &'static str {
 }
 
 fn of_model(model: &Model) -> NodeFacts {
-    let columns = model.columns.iter().map(|column| (column.name.value.clone(), column.description.clone()));
+    let columns = model.columns.iter().map(|column| NodeColumn {
+        name: column.name.value.clone(),
+        description: column.description.clone(),
+        data_type: column.data_type.as_ref().map(|written| written.value.clone()),
+        written: column.written.clone(),
+    });
     NodeFacts {
         unique_id: unique_id(model),
         package: model.package.clone(),
@@ -52,21 +59,36 @@ fn of_model(model: &Model) -> NodeFacts {
     }
 }
 
-fn of_source(package: &str, source: &Source) -> NodeFacts {
-    let table = source.name();
-    let columns = source.columns.iter().map(|column| (column.name.value.clone(), column.description.clone()));
+fn of_source(name: &TableName, source: &SourceProperties, files: &SourceFiles) -> NodeFacts {
+    let columns = source.columns.iter().map(|column| NodeColumn {
+        name: column.name.clone(),
+        description: column.description.clone(),
+        data_type: column.data_type.clone(),
+        written: column.written.clone(),
+    });
+    let text = |key: &str| source.get(key).and_then(Value::as_str);
+    let schema = text("schema").and_then(|schema| SchemaName::parse(schema).ok());
+    let mut settings = Settings::default();
+    for key in ["meta", "tags"] {
+        if let Some(value) = source.get(key) {
+            settings.values.insert(key.to_owned(), Spanned::new(value.clone(), source.span));
+        }
+    }
     NodeFacts {
-        unique_id: format!("source.{package}.{}.{}", table.schema, table.table),
-        package: package.to_owned(),
-        name: table.table.clone(),
+        unique_id: format!("source.{}.{}.{}", source.package, name.schema, name.table),
+        package: source.package.clone(),
+        name: name.table.clone(),
         model: None,
         resource_type: "source",
-        path: String::new(),
-        fqn: vec![package.to_owned(), table.schema.to_string(), table.table.clone()],
+        path: files.path(source.span.file).to_owned(),
+        fqn: source.fqn.clone(),
         description: source.description.clone(),
-        source_name: table.schema.to_string(),
-        table,
-        settings: Settings::default(),
+        table: TableName {
+            schema: schema.unwrap_or_else(|| name.schema.clone()),
+            table: text("identifier").unwrap_or(&name.table).to_owned(),
+        },
+        source_name: name.schema.to_string(),
+        settings,
         columns: columns.collect(),
     }
 }

@@ -1,18 +1,25 @@
 //! Where models stand in the lake: as their configs say, or as the project's own `generate_…_name` macros say.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
 use crate::diag::{Checked, Code, Diagnostic, Sink};
 use crate::name::{ModelName, NodeKind, SchemaName, TableName};
 use crate::project::{Model, ModelConfig, Project, Settings};
 use crate::span::{FileId, Span};
-use crate::template::macros::MacroName;
-use crate::template::render::Variant;
+use crate::template::environment::Engine;
+use crate::template::macros::{Library, MacroName};
+use crate::template::render::{RenderSubject, Variant};
 
-use super::{Prepared, Stage, subject, tell};
+use super::{Prepared, Stage, TextInputs, subject, tell, text_stage};
 
 /// The macro that decides over the schema, as dbt calls it.
 const SCHEMA_MACRO: &str = "generate_schema_name";
 const ALIAS_MACRO: &str = "generate_alias_name";
 const DATABASE_MACRO: &str = "generate_database_name";
+
+/// What such a macro is told of a data test.
+const TEST_NODE: &str = "{'resource_type': 'test', 'fqn': [project_name], 'package_name': project_name, 'tags': [], 'meta': {}, 'config': {}}";
 
 /// What the config of a model says of its place.
 #[derive(Debug, Clone, Copy)]
@@ -49,6 +56,41 @@ struct NameMacro<'a> {
     written: Option<&'a str>,
 }
 
+/// The schemas that the project's own `generate_schema_name` makes of those that data tests name. Empty if there is no such macro.
+///
+/// # Errors
+///
+/// Returns an error if the macro fails, or gives a name that is none.
+pub fn test_schemas(
+    inputs: TextInputs<'_>,
+    written: &BTreeSet<String>,
+    sink: &mut Sink,
+) -> Checked<BTreeMap<String, SchemaName>> {
+    let library = Arc::new(Library::read(inputs.project, inputs.files, sink)?);
+    let Some(found) = library.of_root(SCHEMA_MACRO) else { return Ok(BTreeMap::new()) };
+    let file = library.file_of(&found).and_then(|index| library.files.get(index)).map(|file| file.file);
+    let Some(file) = file else { return Ok(BTreeMap::new()) };
+    let engine = Engine::new(&library, inputs.files);
+    let mut stage = text_stage(inputs, &library, engine);
+    let named = sink.check_all(written, |schema, sink| {
+        let custom = serde_json::Value::from(schema.as_str()).to_string();
+        // One schema serves all tests that name it: what they are called themselves says nothing of where their rows are.
+        let text = format!("{{{{ {}({custom}, {TEST_NODE}) }}}}", found.name);
+        let mut prepared = stage.prepare(file, &text, &found.package);
+        let attempt = stage.attempt(&mut prepared, &RenderSubject::Text, Variant::Full);
+        tell(attempt.record.diagnostics, sink)?;
+        let name = attempt.text.map_err(|diagnostic| sink.error(*diagnostic))?.text.trim().to_owned();
+        match SchemaName::parse(&name) {
+            Ok(name) => Ok((schema.clone(), name)),
+            Err(wrong) => {
+                let message = format!("`{SCHEMA_MACRO}` gives `{name}` for data tests, which is no schema: {wrong}");
+                Err(sink.error(Diagnostic::error(Code::InvalidName, message).at(Span::new(file, 0..0))))
+            }
+        }
+    });
+    Ok(named?.into_iter().collect())
+}
+
 impl Stage<'_> {
     /// Where the models stand unless their own `config()` says something else.
     pub(super) fn assume_tables(&mut self, project: &Project, sink: &mut Sink) -> Checked<()> {
@@ -57,7 +99,7 @@ impl Stage<'_> {
             let table = self.place(model, &own, WrittenPlace::in_yaml(model), sink)?;
             Ok((model.name.clone(), table))
         })?;
-        std::sync::Arc::make_mut(&mut self.facts).tables = placed.into_iter().collect();
+        Arc::make_mut(&mut self.facts).tables = placed.into_iter().collect();
         Ok(())
     }
 
@@ -120,7 +162,7 @@ impl Stage<'_> {
             None => written.database.map(str::to_owned),
         };
         if let Some(database) = database.filter(|name| **name != *self.facts.target.database) {
-            let facts = std::sync::Arc::make_mut(&mut self.facts);
+            let facts = Arc::make_mut(&mut self.facts);
             facts.databases.insert(table.clone(), database.into());
         }
         Ok(())
@@ -143,7 +185,7 @@ impl Stage<'_> {
         sink: &mut Sink,
     ) -> Checked<Option<(String, FileId)>> {
         let NameMacro { name, written } = asked;
-        let library = std::sync::Arc::clone(&self.facts.library);
+        let library = Arc::clone(&self.facts.library);
         let Some(found) = library.of_root(name) else { return Ok(None) };
         let Some(file) = library.file_of(&found).and_then(|index| library.files.get(index)).map(|file| file.file)
         else {

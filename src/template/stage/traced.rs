@@ -54,7 +54,7 @@ impl Stage<'_> {
     fn traced_model(&mut self, rendered: &RenderedModel) -> RenderedModel {
         let Some(model) = self.project.models.get(&rendered.name) else { return rendered.clone() };
         let subject = subject(model, &rendered.table);
-        let place = TextFile { file: model.file, package: &model.package };
+        let place = TextFile::plain(model.file, &model.package);
         let template = Template { place, text: model.template(self.files) };
         let full = self.traced(&rendered.full, template, &subject, Variant::Full);
         let sliced = rendered.sliced.as_ref();
@@ -69,8 +69,9 @@ impl Stage<'_> {
         subject: &RenderSubject,
         variant: Variant,
     ) -> RenderedSql {
-        let Template { place: TextFile { file, package }, text } = template;
+        let Template { place: TextFile { file, package, config }, text } = template;
         let mut prepared = self.prepare(file, text, package);
+        prepared.test_config = config.cloned().unwrap_or_default();
         match self.attempt(&mut prepared, subject, variant).text {
             Ok(again) if again.text == known.text => {
                 RenderedSql { map: known.map.clone().with_inner(again.map), ..known.clone() }

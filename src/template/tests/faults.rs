@@ -155,13 +155,13 @@ fn a_fault_in_a_macro_names_both_places() {
 fn two_macros_of_one_name_are_told_at_both_places() {
     let files = [
         ("macros/a.sql", "{% macro cents(x) %}{% endmacro %}"),
-        ("macros/b.sql", "{% macro cents(x) %}{% endmacro %}{% macro this() %}{% endmacro %}"),
+        ("macros/b.sql", "{% macro cents(x) %}{% endmacro %}{% macro return() %}{% endmacro %}"),
     ];
     insta::assert_snapshot!(said(&files), @r"
     error[duplicate-name]: two macros are called `cents`
      --> macros/b.sql:1:10
       |
-    1 | {% macro cents(x) %}{% endmacro %}{% macro this() %}{% endmacro %}
+    1 | {% macro cents(x) %}{% endmacro %}{% macro return() %}{% endmacro %}
       |          ^^^^^ the second one
       |
      ::: macros/a.sql:1:10
@@ -171,11 +171,11 @@ fn two_macros_of_one_name_are_told_at_both_places() {
       |
       = help: give one of them another name: all macros of a project share one namespace
 
-    error[duplicate-name]: `this` is a function of karat
+    error[duplicate-name]: `return` is a function of karat
      --> macros/b.sql:1:44
       |
-    1 | {% macro cents(x) %}{% endmacro %}{% macro this() %}{% endmacro %}
-      |                                            ^^^^ this macro needs another name
+    1 | {% macro cents(x) %}{% endmacro %}{% macro return() %}{% endmacro %}
+      |                                            ^^^^^^ this macro needs another name
     ");
 }
 

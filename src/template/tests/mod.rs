@@ -12,7 +12,7 @@ use super::*;
 use crate::diag::{Sink, Style, render_all};
 use crate::host::MemoryHost;
 use crate::name::{SchemaName, SourceTableName};
-use crate::project::{MacroSource, Model, OnBadRow, Project, Settings, Source, SourceFormat, Target};
+use crate::project::{MacroSource, Model, OnBadRow, Project, Settings, Source, SourceFormat, SourceProperties, Target};
 use crate::span::{SourceFiles, Spanned};
 
 /// A project of these files: `models/<schema>/<name>.sql` and `macros/*.sql`, with the source `raw.notes`.
@@ -41,10 +41,10 @@ pub(crate) fn project(files: &[(&str, &str)]) -> (Project, SourceFiles) {
         reading: Default::default(),
         models,
         disabled: Default::default(),
+        source_properties: BTreeMap::from([(source.name(), SourceProperties::plain("notes", &source.name(), here))]),
         sources: BTreeMap::from([(source.name(), source)]),
         tables: BTreeMap::new(),
         target_path: None,
-        source_properties: BTreeMap::new(),
         docs: Vec::new(),
         packages: BTreeMap::new(),
         search_orders: BTreeMap::new(),
@@ -69,6 +69,7 @@ pub(crate) fn project(files: &[(&str, &str)]) -> (Project, SourceFiles) {
 fn plain_model(path: &str, folders: &[&str], name: &str, file: FileId) -> Model {
     let below = folders.iter().chain([&name]).map(|part| (*part).to_owned());
     Model {
+        written_name: None,
         name: ModelName::parse(name).unwrap(),
         package: "notes".to_owned(),
         seed: None,
