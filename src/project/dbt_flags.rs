@@ -64,7 +64,7 @@ pub const REFUSED: [(&str, &str); 2] = [
 ];
 
 /// Flags that the environment may set, as `KARAT_…` or `DBT_…`, with the name that they have here.
-pub const OF_ENVIRONMENT: [(&str, &str, bool); 25] = [
+pub const OF_ENVIRONMENT: [(&str, &str, bool); 26] = [
     ("DEBUG", "debug", false),
     ("DEFER", "defer", false),
     ("DEFER", "no-defer", false),
