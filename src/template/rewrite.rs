@@ -147,8 +147,11 @@ fn computed_defaults(text: &str, definition: &MacroDefinition, first: usize) -> 
         return Vec::new();
     };
     let Some(equals) = begin.equals.clone() else { return Vec::new() };
-    let names: String = later.iter().map(|place| format!(", {}", name(place))).collect();
-    let opening = format!("{names}{}{}", definition.hidden_parameters(), given(&name(begin)));
+    // Behind a parameter with a default every other one needs one too: an attribute that is not there is undefined.
+    let has_default = definition.places.iter().take(first).any(|place| place.equals.is_some());
+    let unset = if has_default { "={}.unset" } else { "" };
+    let names: String = later.iter().map(|place| format!(", {}{unset}", name(place))).collect();
+    let opening = format!("{unset}{names}{}{}", definition.hidden_parameters(), given(&name(begin)));
     let mut pieces = vec![TextEdit::instead(equals, &opening)];
     for place in later {
         let end = place.equals.as_ref().map_or(place.name.end, |equals| equals.end);
@@ -367,6 +370,11 @@ mod tests {
             check("{%- macro f(a, b=a['x'], c = 'a', d) -%}{{ kwargs }}{% endmacro %}"),
             "{%- macro m__f(a, b, c, d, kwargs={}) %}{% set b = b if b is defined else (a['x']) %}{% set c = c if c is defined else ( 'a') \
              -%}{{ kwargs }}{% endmacro %}"
+        );
+        assert_eq!(
+            check("{% macro f(a=1, b=a, c='a') %}{% endmacro %}"),
+            "{% macro m__f(a=1, b={}.unset, c={}.unset) %}{% set b = b if b is defined else (a) %}{% set c = c if c is defined else ('a') \
+             %}{% endmacro %}"
         );
         for plain in ["{% macro f(a, b=x.a, c='a') %}{% endmacro %}", "{% macro f(a) %}{{ a }}{% endmacro %}"] {
             assert_eq!(check(plain), plain.replace("macro f", "macro m__f"));
