@@ -8,10 +8,10 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast};
 
 use super::column_name;
 use super::fingerprint::fingerprint;
-use super::inputs_of;
 use super::plans::{MadePlans, Plans};
+use super::scans::{inputs_of, scans_of};
 use super::schema::what_no_table_holds;
-use super::typed_model::{TypedModel, scans_of};
+use super::typed_model::TypedModel;
 use crate::delta::read_schema;
 use crate::name::{ModelName, TableName};
 use crate::project::ModelConfig;

@@ -1,23 +1,14 @@
 //! The plans of a model: made with it, or later, when somebody needs them of a model that an earlier command has typed.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use arrow::datatypes::SchemaRef;
 use datafusion::common::{Result, plan_err};
 use datafusion::logical_expr::LogicalPlan;
 
 use super::foreign::Rewrite;
-use super::functions::Functions;
-use super::typed_model::scans_of;
-use super::{Planner, ScannedTable, TypedModel};
-use crate::diag::Sink;
-use crate::name::ModelName;
+use super::scans::{ScannedTable, scans_of};
 use crate::parallel::on_a_deep_stack;
-use crate::project::Project;
-use crate::table::Fingerprint;
-use crate::template::Rendered;
 
 /// The plans of a model. Copies share them: they are made once.
 #[derive(Debug, Clone)]
@@ -27,7 +18,7 @@ pub(crate) struct Plans(Arc<PlansCell>);
 struct PlansCell {
     made: OnceLock<std::result::Result<MadePlans, String>>,
     /// What makes them. `None` if they were there from the beginning.
-    postponed: Option<PostponedPlans>,
+    postponed: Option<Box<dyn PostponedPlans>>,
 }
 
 /// Plans as they were made.
@@ -41,29 +32,17 @@ pub(crate) struct MadePlans {
     pub names: Vec<Rewrite>,
 }
 
-/// Everything that it takes to plan a model again of which it is known what comes out.
-pub(super) struct PostponedPlans {
-    pub name: ModelName,
-    pub shared: Arc<PlanningInputs>,
-    /// The models that it reads.
-    pub parents: BTreeMap<ModelName, TypedModel>,
-    /// What comes out.
-    pub facts: TypedFacts,
-}
+/// Makes plans that were not made with the model.
+pub(super) trait PostponedPlans: fmt::Debug + Send + Sync {
+    /// The plans of the views that the model reads: they must be there before.
+    fn views(&self) -> Vec<&Plans>;
 
-/// What the planning of all models shares.
-pub(super) struct PlanningInputs {
-    pub project: Arc<Project>,
-    pub rendered: Arc<Rendered>,
-    pub functions: Arc<Functions>,
-}
-
-/// What most commands want to know of a model that is not built: it can be kept from one command to the next.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct TypedFacts {
-    pub schema: SchemaRef,
-    pub fingerprint: Fingerprint,
-    pub scans: Vec<ScannedTable>,
+    /// Makes the plans.
+    ///
+    /// # Errors
+    ///
+    /// Returns what to say if they are not those of the model that was expected.
+    fn make(&self) -> std::result::Result<MadePlans, String>;
 }
 
 impl MadePlans {
@@ -83,8 +62,13 @@ impl Plans {
         Plans(Arc::new(PlansCell { made: OnceLock::from(Ok(plans)), postponed: None }))
     }
 
-    pub(super) fn postponed(postponed: PostponedPlans) -> Plans {
-        Plans(Arc::new(PlansCell { made: OnceLock::new(), postponed: Some(postponed) }))
+    pub(super) fn postponed(postponed: impl PostponedPlans + 'static) -> Plans {
+        Plans(Arc::new(PlansCell { made: OnceLock::new(), postponed: Some(Box::new(postponed)) }))
+    }
+
+    /// The plans alone. Returns `None` if they were not made, or others share them.
+    pub(super) fn into_made(self) -> Option<MadePlans> {
+        Arc::into_inner(self.0)?.made.into_inner()?.ok()
     }
 
     /// Whether an earlier command has typed the model.
@@ -121,7 +105,8 @@ impl Plans {
         let mut open = vec![self];
         // A depth-first walk with a stack of its own: a cell is made when the ones below it are.
         while let Some(top) = open.last() {
-            let below = top.0.views().find(|plans| plans.0.made.get().is_none());
+            let views = top.0.postponed.iter().flat_map(|postponed| postponed.views());
+            let below = views.into_iter().find(|plans| plans.0.made.get().is_none());
             match below {
                 Some(below) => open.push(below),
                 None => {
@@ -134,31 +119,8 @@ impl Plans {
 }
 
 impl PlansCell {
-    /// The plans of the views that it reads.
-    fn views(&self) -> impl Iterator<Item = &Plans> {
-        let parents = self.postponed.iter().flat_map(|postponed| postponed.parents.values());
-        parents.filter(|parent| !parent.config.materialized.is_stored()).map(|parent| &parent.plans)
-    }
-
     fn make(&self) -> std::result::Result<MadePlans, String> {
-        let Some(PostponedPlans { name, shared, parents, facts }) = &self.postponed else {
-            return Err("there is nothing to make a plan of".to_owned());
-        };
-        let planner = Planner::sharing(&shared.project, &shared.rendered.models, Arc::clone(&shared.functions));
-        let rendered = shared.rendered.models.get(name);
-        let typed = rendered.and_then(|rendered| planner.model(rendered, parents, &mut Sink::default()).ok());
-        // Rows are computed by what was planned now, so what was decided must have been decided of the same model.
-        match typed.filter(|typed| typed.facts() == *facts).and_then(|typed| Arc::into_inner(typed.plans.0)) {
-            Some(PlansCell { made, .. }) => made.into_inner().unwrap_or_else(|| Err("its plan is missing".to_owned())),
-            None => Err(format!(
-                "what an earlier command has kept of the types of `{name}` is not true: `--no-partial-parse` reads nothing of it"
-            )),
-        }
-    }
-}
-
-impl fmt::Debug for PostponedPlans {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("PostponedPlans").field("name", &self.name).finish_non_exhaustive()
+        let postponed = self.postponed.as_ref().ok_or("there is nothing to make a plan of")?;
+        postponed.make()
     }
 }

@@ -5,19 +5,19 @@ use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use datafusion::common::Result;
-use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::logical_expr::LogicalPlan;
 
 use super::fingerprint::fingerprint;
-use super::plans::{MadePlans, Plans, TypedFacts};
+use super::plans::{MadePlans, Plans};
 use super::rewrite::type_name;
-use super::{Input, InputTable, TypedSnapshot, quarantine_table};
+use super::scans::ScannedTable;
+use super::{Input, TypedSnapshot, quarantine_table};
 use crate::delta::is_event_time;
 use crate::name::{ModelName, TableName};
 use crate::project::ModelConfig;
 use crate::span::FileId;
 use crate::table::{Fingerprint, SliceLayout};
-use crate::template::{OnChange, ReferenceName, RelationColumn, RelationColumns, RenderedModel};
+use crate::template::{RelationColumn, RelationColumns, RenderedModel};
 
 /// A model whose SQL was planned and type-checked.
 #[derive(Debug, Clone)]
@@ -39,6 +39,14 @@ pub(crate) struct TypedModel {
     pub schema: SchemaRef,
     /// Decides the rows, together with the inputs: equal fingerprints and inputs, equal rows.
     pub fingerprint: Fingerprint,
+}
+
+/// What most commands want to know of a model that is not built: it can be kept from one command to the next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct TypedFacts {
+    pub schema: SchemaRef,
+    pub fingerprint: Fingerprint,
+    pub scans: Vec<ScannedTable>,
 }
 
 impl TypedModel {
@@ -223,62 +231,4 @@ impl TypedModel {
         let column = self.config.event_time.as_ref()?.value.as_str();
         self.schema.field_with_name(column).is_ok().then_some(column)
     }
-}
-
-/// A table as plans read it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ScannedTable {
-    pub name: ReferenceName,
-    pub input: Input,
-    pub has_event_time: bool,
-    pub on_change: OnChange,
-}
-
-impl From<&InputTable> for ScannedTable {
-    fn from(table: &InputTable) -> ScannedTable {
-        ScannedTable {
-            name: table.name.clone(),
-            input: table.input.clone(),
-            has_event_time: table.event_time.is_some(),
-            on_change: table.on_change,
-        }
-    }
-}
-
-/// What plans read, sub-queries too, each reference once.
-pub(super) fn scans_of<'p>(plans: impl Iterator<Item = &'p LogicalPlan>) -> Vec<ScannedTable> {
-    let mut found: Vec<ScannedTable> = Vec::new();
-    for plan in plans {
-        let visited = plan.apply_with_subqueries(|node| {
-            if let LogicalPlan::TableScan(scan) = node
-                && let Some(table) = input_table(scan.source.as_ref())
-                && !found.iter().any(|other| other.name == table.name && other.input == table.input)
-            {
-                found.push(table.into());
-            }
-            Ok(TreeNodeRecursion::Continue)
-        });
-        visited.expect("looking at scans cannot fail");
-    }
-    found
-}
-
-/// Everything below a plan that is read, sub-queries too.
-pub(crate) fn inputs_of(plan: &LogicalPlan) -> BTreeSet<Input> {
-    let mut found = BTreeSet::new();
-    let visited = plan.apply_with_subqueries(|node| {
-        if let LogicalPlan::TableScan(scan) = node
-            && let Some(table) = input_table(scan.source.as_ref())
-        {
-            found.insert(table.input.clone());
-        }
-        Ok(TreeNodeRecursion::Continue)
-    });
-    visited.expect("collecting inputs cannot fail");
-    found
-}
-
-/// The declared table behind a scan.
-pub(crate) fn input_table(source: &dyn datafusion::logical_expr::TableSource) -> Option<&InputTable> {
-    (source as &dyn std::any::Any).downcast_ref::<InputTable>()
 }

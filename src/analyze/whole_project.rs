@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::plans::{PlanningInputs, Plans, PostponedPlans, TypedFacts};
+use super::known_model::{KnownModel, PlanningInputs};
+use super::plans::Plans;
 use super::type_cache::{KeyedTypes, ModelKey};
+use super::typed_model::TypedFacts;
 use super::{Planner, TypeCache, TypedModel, parents};
 use crate::diag::{Checked, Diagnostic, Sink};
 use crate::graph::Dag;
@@ -167,7 +169,7 @@ impl Recall<'_> {
         for parent in parents(rendered) {
             parents_of.insert(parent.clone(), typed.get(parent)?.clone());
         }
-        let plans = Plans::postponed(PostponedPlans {
+        let plans = Plans::postponed(KnownModel {
             name: rendered.name.clone(),
             shared: Arc::clone(&self.shared),
             parents: parents_of,

@@ -41,7 +41,7 @@ impl ObservationScope {
             let tested = guards.get(&model.name).into_iter().flatten().flat_map(CheckBatch::inputs);
             tested.for_each(|input| scope.add(typed, &input));
             for input in model.inputs() {
-                scope.add(typed, &input);
+                scope.add(typed, input);
                 if matches!(input, Input::Source(_)) {
                     scope.tables.insert(quarantine_table(&model.table));
                 }

@@ -69,18 +69,7 @@ impl CommandLine {
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
-    let world = match World::of_process() {
-        Ok(world) => world,
-        Err(_) => World {
-            folder: ".".into(),
-            program: None,
-            variables: Default::default(),
-            terminal: false,
-            data_terminal: false,
-            width: 100,
-            storage: Storage::default(),
-        },
-    };
+    let world = World::of_process();
     let mut out = io::stdout();
     let mut err = io::stderr();
     ExitCode::from(run_to(std::env::args_os().collect(), world, &mut out, &mut err))

@@ -27,19 +27,20 @@ pub struct World {
 
 impl World {
     /// The world of this process. Variables that are not UTF-8 are left out: no name or value of ours is such.
-    pub(super) fn of_process() -> std::io::Result<World> {
+    pub(super) fn of_process() -> World {
         let variables =
             std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
         let width = usize::from(terminal_size::terminal_size().map_or(100, |(width, _)| width.0));
-        Ok(World {
-            folder: std::env::current_dir()?,
+        World {
+            // One that has been removed has no name.
+            folder: std::env::current_dir().unwrap_or_else(|_| ".".into()),
             program: std::env::current_exe().ok(),
             variables: variables.collect(),
             terminal: std::io::stderr().is_terminal(),
             data_terminal: std::io::stdout().is_terminal(),
             width,
             storage: Storage::default(),
-        })
+        }
     }
 
     /// Whether colour is wanted where this is: on a terminal, unless `NO_COLOR` is set or it is a dumb one.

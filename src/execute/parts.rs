@@ -89,7 +89,7 @@ fn rows_by_time(catalog: &Catalog<'_>, model: &TypedModel) -> Option<BTreeMap<Na
     let mut rows = BTreeMap::new();
     for input in model.inputs() {
         let Input::Model(name) = input else { return None };
-        let parent = catalog.typed.get(&name)?;
+        let parent = catalog.typed.get(name)?;
         let state = catalog.state_of(&parent.table)?;
         let Some(event_time) = parent.event_time() else { continue };
         for file in state.files.iter() {

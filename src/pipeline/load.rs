@@ -5,16 +5,14 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::artifacts::ArtifactRequest;
 use super::charts::chart_faults;
 use super::failing_rows::{schemas_of_tests, tables_of_tests};
 use super::faults::Faults;
 use super::hooks::plan_hooks;
 use super::introspection::{Introspection, answer};
-use super::kept_types::KeptTypes;
 use super::source_buckets::open_source_bucket;
 use super::test_texts::{TestTexts, test_texts, traced_texts};
-use crate::analyze::{KnownTypes, Planner, TypedModel, Typing, quarantine_table};
+use crate::analyze::{Planner, TypedModel, Typing, quarantine_table};
 use crate::artifacts::test_aliases;
 use crate::catalog::{CatalogSource, OtherTarget};
 use crate::check::{
@@ -332,26 +330,8 @@ pub(crate) fn compile_models(loaded: Loaded, sink: &mut Sink) -> Compiled {
     compiled(loaded, typing, sink)
 }
 
-/// Types every model. Of those that are as an earlier command has found them it is known what comes out, and they are planned only
-/// if somebody needs their plans.
-pub(crate) fn compile_known_models(loaded: Loaded, request: &ArtifactRequest, sink: &mut Sink) -> Compiled {
-    let Some(kept) = KeptTypes::read(&loaded, request) else { return compile_models(loaded, sink) };
-    let known = KnownTypes {
-        cache: &kept.cache,
-        program: &kept.program,
-        project: Arc::clone(&loaded.project),
-        rendered: Arc::clone(&loaded.rendered),
-    };
-    let planner = Planner::new(&loaded.project, &loaded.rendered.models);
-    let mut typing = planner.models_known(&loaded.dag, &known, sink);
-    // Tests run with this: every use of what was kept is held against what there is to know.
-    debug_assert!(planner.gives(&loaded.dag, &typing), "what was kept of the types is not true");
-    kept.keep(std::mem::take(&mut typing.worth_keeping));
-    compiled(loaded, typing, sink)
-}
-
 /// What typing gave, with what else is said of models.
-fn compiled(loaded: Loaded, typing: Typing, sink: &mut Sink) -> Compiled {
+pub(super) fn compiled(loaded: Loaded, typing: Typing, sink: &mut Sink) -> Compiled {
     let Typing { typed, broken, worth_keeping: _ } = typing;
     let planner = Planner::new(&loaded.project, &loaded.rendered.models);
     let mut faults = loaded.faults();

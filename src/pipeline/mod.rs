@@ -113,13 +113,12 @@ pub(crate) use hooks::{RunMoment, run_hooks};
 pub(crate) use kept_plans::{
     ComparedPlan, PLANS_FOLDER, PlanStanding, accept_plans, compare_plans, kept_plans, path_of_plan, text_of_plan,
 };
+pub(crate) use kept_types::compile_known_models;
 pub(crate) use lake::LakeOpener;
 pub use lake::Writers;
 pub(crate) use listing::ListedNode;
 pub use load::Workspace;
-pub(crate) use load::{
-    Compiled, EditedText, Loaded, compile_known_models, compile_models, find_project, load, plan_checks,
-};
+pub(crate) use load::{Compiled, EditedText, Loaded, compile_models, find_project, load, plan_checks};
 pub(crate) use migration::{EditedFile, Migration};
 pub(crate) use openlineage::LineageEvents;
 pub(crate) use operation::Operation;

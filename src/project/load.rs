@@ -9,6 +9,7 @@ use super::disabled::Disabled;
 use super::files::{FoundFile, ProjectFiles};
 use super::found_models::{FoundModels, PackageFiles, ProjectFolders, PropertiesFile, beginning};
 use super::generic_test::TestCalls;
+use super::load_request::LoadRequest;
 use super::model::{Model, SingularTest};
 use super::node::YamlFields;
 use super::package::{Package, macro_files, package_vars, packages_of, project_name, search_orders, version_of};
@@ -27,21 +28,6 @@ use super::{
 use crate::diag::{Checked, Code, Diagnostic, Sink};
 use crate::name::{ModelName, NodeKind, SchemaName};
 use crate::span::SourceFiles;
-
-/// What was typed on the command line and changes the project.
-#[derive(Debug, Clone, Default)]
-pub struct LoadRequest {
-    /// `--target`: the name of a target.
-    pub target: Option<String>,
-    /// `--vars`: a mapping in YAML or JSON.
-    pub vars: Option<String>,
-    /// `--profile`: the name of dbt's profile, in place of the one that the project names.
-    pub profile: Option<String>,
-    /// `--profiles-dir`: the folder of dbt's `profiles.yml`, in place of the project's.
-    pub profiles_dir: Option<String>,
-    /// `--target-path`: the folder of artifacts, in place of that of the project file.
-    pub target_path: Option<String>,
-}
 
 /// Loads the project. `sources` has the texts of `files`, and gets that of `--vars`.
 ///

@@ -69,6 +69,7 @@ mod unit_test;
 #[cfg(feature = "engine")]
 mod unit_test_edits;
 mod load;
+mod load_request;
 mod package;
 #[cfg(test)]
 mod testing;
@@ -97,7 +98,8 @@ pub use freshness::{Age, Freshness, FreshnessStatus, PERIODS, Period, SourceFres
 pub use generic_test::OWN_TESTS;
 pub use hooks::{ModelHooks, RunHook, RunHooks};
 pub use lake::{BucketLocation, LakeLocation};
-pub use load::{LoadRequest, load};
+pub use load::load;
+pub use load_request::LoadRequest;
 pub use materialize::{BatchWrite, Materialization, Options, Upkeep};
 pub(crate) use model::model_named;
 pub use model::{ArgumentSpans, Column, DeclaredTest, Model, SingularTest, TestKey};
@@ -224,6 +226,7 @@ impl Project {
     }
 
     /// The package whose file declares a source, whether it is switched off or not.
+    #[cfg(feature = "engine")]
     pub(crate) fn package_of_source(&self, name: &TableName) -> &String {
         let declared = self.source_properties.get(name).or_else(|| self.disabled.sources.get(name));
         declared.map_or(&self.name.value, |found| &found.package)

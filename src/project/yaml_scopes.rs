@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::files::ProjectFiles;
-use super::load::LoadRequest;
+use super::load_request::LoadRequest;
 use super::node::YamlFields;
 use super::yaml_template::YamlScope;
 use super::{DATABASE, Target, vars};

@@ -14,7 +14,7 @@ use arrow::datatypes::SchemaRef;
 use arrow::ipc::convert::{IpcSchemaEncoder, fb_to_schema};
 use arrow::ipc::root_as_schema;
 
-use super::plans::TypedFacts;
+use super::typed_model::TypedFacts;
 use super::{Input, ScannedTable};
 use crate::name::{ModelName, SchemaName, TableName};
 use crate::table::{Packer, Unpacker, decompressed};

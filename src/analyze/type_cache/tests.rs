@@ -1,7 +1,8 @@
 //! What is kept of types is what typing gives, and is found only as long as nothing changes that they depend on.
 
 use super::*;
-use crate::analyze::plans::{PlanningInputs, Plans, PostponedPlans};
+use crate::analyze::known_model::{KnownModel, PlanningInputs};
+use crate::analyze::plans::Plans;
 use crate::analyze::{Functions, KnownTypes, Planner, TypedModel, Typing};
 use crate::diag::{Sink, Style, render_all};
 use crate::graph;
@@ -193,7 +194,7 @@ fn no_plan_is_made_of_a_model_that_is_not_what_was_kept_of_it() {
     let functions = Arc::new(Functions::load());
     let shared = Arc::new(PlanningInputs { project, rendered: Arc::clone(&rendered), functions });
     let postponed = |facts: &TypedFacts| {
-        let plans = PostponedPlans {
+        let plans = KnownModel {
             name: days.clone(),
             shared: Arc::clone(&shared),
             parents: BTreeMap::new(),

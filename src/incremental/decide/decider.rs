@@ -245,7 +245,7 @@ impl<'a> Decider<'a> {
     /// Returns how slices read each input, by the name that stands in ledgers.
     pub(super) fn input_reads(&self, model: &TypedModel) -> BTreeMap<TableKey, Vec<InputRead>> {
         let typed = self.observed.typed;
-        let names = model.inputs().iter().filter_map(|input| input_name(&input, typed));
+        let names = model.inputs().iter().filter_map(|input| input_name(input, typed));
         let mut found: BTreeMap<TableKey, Vec<InputRead>> = names.map(|name| (name, Vec::new())).collect();
         for read in &self.observed.windows.of(model).scans {
             let Some(of_input) = input_name(&read.input, typed).and_then(|name| found.get_mut(&name)) else {
@@ -263,7 +263,7 @@ impl<'a> Decider<'a> {
         let mut all = BTreeMap::new();
         for input in model.inputs() {
             if let Input::Model(name) = input
-                && let Some(parent) = self.observed.typed.get(&name)
+                && let Some(parent) = self.observed.typed.get(name)
                 && let Some(state) = self.observed.table_of(parent)
             {
                 all.insert(parent.table.key(), RecentLedgers::clone(&state.recent));

@@ -52,7 +52,7 @@ impl<'a> Observed<'a> {
         let mut needed = vec![model.table.clone(), quarantine_table(&model.table)];
         needed.extend(parents.map(|parent| parent.table.clone()));
         needed.extend(model.inputs().iter().filter_map(|input| match input {
-            Input::Quarantine(name) => Some(quarantine_table(&self.typed.get(&name)?.table)),
+            Input::Quarantine(name) => Some(quarantine_table(&self.typed.get(name)?.table)),
             Input::Model(_) | Input::Source(_) | Input::This | Input::Runs(_) => None,
         }));
         needed.iter().find_map(|table| self.unreadable.get_key_value(table)).map(|(table, _)| table)
@@ -66,7 +66,7 @@ pub(crate) fn input_versions(
     tables: &Tables,
     sources: &BTreeMap<TableName, String>,
 ) -> BTreeMap<TableKey, InputVersion> {
-    versions_of(&model.inputs(), typed, tables, sources)
+    versions_of(model.inputs(), typed, tables, sources)
 }
 
 /// Returns the versions of inputs. Those whose changes make nothing stale are left out.

@@ -9,7 +9,7 @@ use super::context::Api;
 use super::macro_call::MacroCall;
 use super::reference::refer;
 use super::relation::Relation;
-use super::{Call, CallFailure, TemplateFunction};
+use super::{Call, CallFailure, ENGINE, TemplateFunction};
 use crate::diag::Code;
 use crate::name::{TableName, quoted};
 use crate::template::ReferenceTarget;
@@ -94,9 +94,6 @@ impl TemplateFunction for UnavailableFunction {
         Err(refusal(self.0))
     }
 }
-
-/// What `adapter.type()` and `target.type` say.
-pub(super) const ENGINE: &str = "datafusion";
 
 /// `adapter.get_relation(database, schema, identifier)`: a table that the project makes or reads, or nothing. To ask for it is to
 /// read it: which tables the lake holds changes with every run.

@@ -7,9 +7,8 @@ use std::sync::Arc;
 use minijinja::value::{Enumerator, Object, ObjectRepr, Serde};
 use minijinja::{Error, State, Value};
 
-use super::adapter::ENGINE;
 use super::column::ColumnClass;
-use super::{Call, CallFailure, Root, bound, relation};
+use super::{Call, CallFailure, ENGINE, Root, bound, relation};
 use crate::template::render::{NodeColumn, NodeFacts, Render, RenderSubject, TargetNames};
 
 /// `target`: where the tables are.

@@ -67,6 +67,9 @@ pub(super) trait TemplateFunction: Send + Sync {
     }
 }
 
+/// What `adapter.type()` and `target.type` say.
+const ENGINE: &str = "datafusion";
+
 /// Every function, in alphabetical order.
 const ALL: [&dyn TemplateFunction; 30] = [
     &adapter::Adapter,

@@ -161,7 +161,8 @@ fn check(runtime: &Runtime, sql: &str, seed: u64) -> usize {
     let event_time = model.event_time().unwrap();
     let reads = reads(model, &typed);
     let mut data = Data { rows: Rows(Dice { seed }), tables: BTreeMap::new() };
-    let full = bind(model.plan().unwrap(), Bound::Whole, &mut |table| Ok(provider(data.of(table)))).unwrap();
+    let plan = model.plan().unwrap();
+    let full = bind(plan, Bound::Whole, &mut |table| Ok(provider(data.of(table)))).unwrap();
     let full = run(runtime, full, event_time);
     let mut checked = 0;
     for slice in slices(model.config.batch_size) {
@@ -177,8 +178,8 @@ fn check(runtime: &Runtime, sql: &str, seed: u64) -> usize {
                 }),
             }))
         };
-        let plan = bind(model.plan().unwrap(), Bound::Whole, &mut restricted).unwrap();
-        let mut found = run(runtime, plan, event_time);
+        let restricted = bind(plan, Bound::Whole, &mut restricted).unwrap();
+        let mut found = run(runtime, restricted, event_time);
         found.retain(|(time, _)| time.is_some_and(|time| slice.contains(time)));
         assert_eq!(found, expected, "{sql}\n{slice} with seed {seed}: {}", shown(&reads));
         checked += expected.len();
@@ -191,15 +192,10 @@ fn check(runtime: &Runtime, sql: &str, seed: u64) -> usize {
         };
         let expected: Vec<_> = full.iter().filter(|(time, _)| is_built(*time)).cloned().collect();
         let bound = Bound::Slices { event_time, slices: slices.clone() };
-        let built =
-            bind_proved(model.plan().unwrap(), bound, &reads.proved(), &mut |table| Ok(provider(data.of(table))))
-                .unwrap();
-        assert_eq!(
-            run(runtime, built, event_time),
-            expected,
-            "{sql}\nbuilt {slices} with seed {seed}: {}",
-            shown(&reads)
-        );
+        let provide = &mut |table: &InputTable| Ok(provider(data.of(table)));
+        let built = bind_proved(plan, bound, &reads.proved(), provide).unwrap();
+        let found = run(runtime, built, event_time);
+        assert_eq!(found, expected, "{sql}\nbuilt {slices} with seed {seed}: {}", shown(&reads));
         checked += expected.len();
     }
     let expected: Vec<_> = full.iter().filter(|(time, _)| time.is_none()).cloned().collect();
@@ -212,7 +208,7 @@ fn check(runtime: &Runtime, sql: &str, seed: u64) -> usize {
             _ => all,
         }))
     };
-    let plan = bind(model.plan().unwrap(), Bound::Whole, &mut restricted).unwrap();
+    let plan = bind(plan, Bound::Whole, &mut restricted).unwrap();
     let mut found = run(runtime, plan, event_time);
     found.retain(|(time, _)| time.is_none());
     assert_eq!(found, expected, "{sql}\nwithout a time, with seed {seed}: {}", shown(&reads));
