@@ -93,10 +93,11 @@ name_type! {
 
 impl ModelName {
     /// The name that stands for one that is none here, as dbt permits: `_` for dots, dashes and all else that is neither a letter nor a
-    /// digit.
+    /// digit, and one before a digit at the beginning.
     pub fn standing_for(text: &str) -> Result<ModelName, InvalidName> {
-        let plain: String =
-            text.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' }).collect();
+        let mark = if text.starts_with(|letter: char| letter.is_ascii_digit()) { "_" } else { "" };
+        let plain = text.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' });
+        let plain: String = mark.chars().chain(plain).collect();
         // Of letters of other alphabets nothing would be left.
         match text.is_ascii() {
             true => ModelName::parse(&plain),
