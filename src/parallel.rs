@@ -1,5 +1,6 @@
 //! Work whose parts do not depend on each other, spread over the cores of the machine.
 
+use std::cell::Cell;
 use std::num::NonZero;
 use std::panic::resume_unwind;
 use std::sync::OnceLock;
@@ -10,12 +11,24 @@ use std::thread;
 /// their ends.
 pub(crate) const DEEP_STACK: usize = 256 * 1024 * 1024;
 
-/// Does work that plans SQL, on a thread with room for it.
+thread_local! {
+    /// Whether this thread has a deep stack.
+    static IS_DEEP: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Does work that plans SQL, on a thread with room for it: on this one, if it has.
 #[cfg(any(test, feature = "engine"))]
 pub(crate) fn on_a_deep_stack<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    if IS_DEEP.get() {
+        return work();
+    }
     thread::scope(|scope| {
         let thread = thread::Builder::new().name("karat".to_owned()).stack_size(DEEP_STACK);
-        let thread = thread.spawn_scoped(scope, work).expect("the system can start a thread");
+        let deep = || {
+            IS_DEEP.set(true);
+            work()
+        };
+        let thread = thread.spawn_scoped(scope, deep).expect("the system can start a thread");
         thread.join().unwrap_or_else(|panic| resume_unwind(panic))
     })
 }
@@ -54,7 +67,11 @@ pub(crate) fn in_parallel_from<T: Sync, R: Send>(
         }
     };
     let mut done = thread::scope(|scope| {
-        let start = |_| thread::Builder::new().stack_size(DEEP_STACK).spawn_scoped(scope, take);
+        let deep = || {
+            IS_DEEP.set(true);
+            take()
+        };
+        let start = |_| thread::Builder::new().stack_size(DEEP_STACK).spawn_scoped(scope, deep);
         // A system that starts no more threads leaves more work for those that there are.
         let started: Vec<_> = (1..workers).map_while(|worker| start(worker).ok()).collect();
         let mut done = take();

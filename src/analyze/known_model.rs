@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use datafusion::config::ConfigOptions;
+
 use super::functions::Functions;
 use super::plans::{MadePlans, Plans, PostponedPlans};
 use super::typed_model::TypedFacts;
@@ -18,6 +20,7 @@ pub(super) struct PlanningInputs {
     pub project: Arc<Project>,
     pub rendered: Arc<Rendered>,
     pub functions: Arc<Functions>,
+    pub options: Arc<ConfigOptions>,
 }
 
 /// A model of which it is known what planning gives.
@@ -37,10 +40,15 @@ impl PostponedPlans for KnownModel {
     }
 
     fn make(&self) -> Result<MadePlans, String> {
-        let PlanningInputs { project, rendered, functions } = &*self.shared;
-        let planner = Planner::sharing(project, &rendered.models, Arc::clone(functions));
-        let rendered = rendered.models.get(&self.name);
-        let typed = rendered.and_then(|rendered| planner.model(rendered, &self.parents, &mut Sink::default()).ok());
+        let PlanningInputs { project, rendered, functions, options } = &*self.shared;
+        let planner = Planner {
+            project,
+            rendered: &rendered.models,
+            functions: Arc::clone(functions),
+            options: Arc::clone(options),
+        };
+        let model = rendered.models.get(&self.name);
+        let typed = model.and_then(|model| planner.model(model, &self.parents, &mut Sink::default()).ok());
         // Rows are computed by what was planned now, so what was decided must have been decided of the same model.
         let made = typed.filter(|typed| typed.facts() == self.facts).and_then(|typed| typed.plans.into_made());
         made.ok_or_else(|| {

@@ -98,7 +98,7 @@ pub(crate) struct Planner<'a> {
     project: &'a Project,
     rendered: &'a BTreeMap<ModelName, RenderedModel>,
     functions: Arc<Functions>,
-    options: ConfigOptions,
+    options: Arc<ConfigOptions>,
 }
 
 /// A text that was planned.
@@ -112,16 +112,8 @@ struct PlannedText {
 
 impl<'a> Planner<'a> {
     pub fn new(project: &'a Project, rendered: &'a BTreeMap<ModelName, RenderedModel>) -> Planner<'a> {
-        Planner::sharing(project, rendered, Arc::new(Functions::load()))
-    }
-
-    /// A planner with functions that others have too.
-    fn sharing(
-        project: &'a Project,
-        rendered: &'a BTreeMap<ModelName, RenderedModel>,
-        functions: Arc<Functions>,
-    ) -> Planner<'a> {
-        Planner { project, rendered, functions, options: plan_options(1) }
+        let options = Arc::new(plan_options(1));
+        Planner { project, rendered, functions: Arc::new(Functions::load()), options }
     }
 
     /// What is wrong with a model of which this planner knows a text with other places. Empty if nothing is.

@@ -78,6 +78,7 @@ impl<'a> Planner<'a> {
             project: Arc::clone(&known.project),
             rendered: Arc::clone(&known.rendered),
             functions: Arc::clone(&self.functions),
+            options: Arc::clone(&self.options),
         };
         let keys = KeyedTypes { project: &known.project, program: known.program, keys: BTreeMap::new() };
         let recall = Recall { cache: known.cache, shared: Arc::new(shared), keys };

@@ -3,7 +3,7 @@
 use super::*;
 use crate::analyze::known_model::{KnownModel, PlanningInputs};
 use crate::analyze::plans::Plans;
-use crate::analyze::{Functions, KnownTypes, Planner, TypedModel, Typing};
+use crate::analyze::{Functions, KnownTypes, Planner, TypedModel, Typing, plan_options};
 use crate::diag::{Sink, Style, render_all};
 use crate::graph;
 use crate::host::MemoryHost;
@@ -192,7 +192,8 @@ fn no_plan_is_made_of_a_model_that_is_not_what_was_kept_of_it() {
     let project = Arc::new(load(&found, &mut texts, &LoadRequest::default(), &mut sink).unwrap());
     let rendered = Arc::new(render_models(&project, &texts, &host, &mut NoCompiler, &mut sink).unwrap());
     let functions = Arc::new(Functions::load());
-    let shared = Arc::new(PlanningInputs { project, rendered: Arc::clone(&rendered), functions });
+    let options = Arc::new(plan_options(1));
+    let shared = Arc::new(PlanningInputs { project, rendered: Arc::clone(&rendered), functions, options });
     let postponed = |facts: &TypedFacts| {
         let plans = KnownModel {
             name: days.clone(),
