@@ -8,8 +8,6 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
-
 use super::Host;
 use super::git::{GitBlob, GitFault, GitObjects};
 
@@ -89,25 +87,7 @@ impl Host for GitHost {
         if self.is_untracked_package(path) { self.under.exists(path) } else { self.objects.files.contains_key(path) }
     }
 
-    fn variables(&self) -> &BTreeMap<String, String> {
-        self.under.variables()
-    }
-
-    fn current_folder(&self) -> &Path {
-        self.under.current_folder()
-    }
-
-    fn user_file(&self, path: &Path) -> io::Result<String> {
-        self.under.user_file(path)
-    }
-
-    fn now(&self) -> DateTime<Utc> {
-        self.under.now()
-    }
-
-    fn logical_time(&self) -> DateTime<Utc> {
-        self.under.logical_time()
-    }
+    surroundings_of!(under);
 
     fn git_revision(&self) -> Option<String> {
         Some(self.objects.commit.clone())

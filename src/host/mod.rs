@@ -2,6 +2,31 @@
 
 #![warn(missing_docs)]
 
+/// All of [`Host`] that is no file of a project, as the host in a field has it: for hosts that only have other files.
+macro_rules! surroundings_of {
+    ($host:tt) => {
+        fn variables(&self) -> &std::collections::BTreeMap<String, String> {
+            self.$host.variables()
+        }
+
+        fn current_folder(&self) -> &std::path::Path {
+            self.$host.current_folder()
+        }
+
+        fn user_file(&self, path: &std::path::Path) -> std::io::Result<String> {
+            self.$host.user_file(path)
+        }
+
+        fn now(&self) -> chrono::DateTime<chrono::Utc> {
+            self.$host.now()
+        }
+
+        fn logical_time(&self) -> chrono::DateTime<chrono::Utc> {
+            self.$host.logical_time()
+        }
+    };
+}
+
 mod git;
 mod git_tree;
 mod memory;

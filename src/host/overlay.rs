@@ -2,10 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
-
-use chrono::{DateTime, Utc};
 
 use super::Host;
 
@@ -57,25 +54,7 @@ impl Host for Overlay {
         self.texts.contains_key(path) || self.under.exists(path)
     }
 
-    fn variables(&self) -> &BTreeMap<String, String> {
-        self.under.variables()
-    }
-
-    fn current_folder(&self) -> &Path {
-        self.under.current_folder()
-    }
-
-    fn user_file(&self, path: &Path) -> io::Result<String> {
-        self.under.user_file(path)
-    }
-
-    fn now(&self) -> DateTime<Utc> {
-        self.under.now()
-    }
-
-    fn logical_time(&self) -> DateTime<Utc> {
-        self.under.logical_time()
-    }
+    surroundings_of!(under);
 
     fn program(&self) -> Option<String> {
         self.under.program()

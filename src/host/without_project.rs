@@ -1,10 +1,6 @@
 //! A world without a project, for what needs none.
 
-use std::collections::BTreeMap;
 use std::io;
-use std::path::Path;
-
-use chrono::{DateTime, Utc};
 
 use super::Host;
 
@@ -29,23 +25,5 @@ impl<H: Host> Host for WithoutProject<H> {
         path == PROJECT.0
     }
 
-    fn variables(&self) -> &BTreeMap<String, String> {
-        self.0.variables()
-    }
-
-    fn current_folder(&self) -> &Path {
-        self.0.current_folder()
-    }
-
-    fn user_file(&self, path: &Path) -> io::Result<String> {
-        self.0.user_file(path)
-    }
-
-    fn now(&self) -> DateTime<Utc> {
-        self.0.now()
-    }
-
-    fn logical_time(&self) -> DateTime<Utc> {
-        self.0.logical_time()
-    }
+    surroundings_of!(0);
 }
